@@ -1,0 +1,120 @@
+"""The exceptions of Swath, each with its exit code.
+
+SwathError                 base; catch it at a boundary only
+├── UserError              the user's input is wrong                    1
+│   └── FindingsError      several findings at once                     1
+├── UsageError             the command line is wrong                    2
+├── StageFailedError       a stage failed                               4
+├── PassingFaultError      a remote, a lock, the network, no space     75
+└── InterruptedRunError    Ctrl-C                                     130
+
+Any other exception that reaches `cli/main.py` is a bug (3). A message says what is wrong, where (file, line, key), and
+what to do next; nothing here prints, logs or exits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_OK: Final = 0
+EXIT_BUG: Final = 3
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where in the user's files something stands.
+
+    Attributes:
+        file: path from the repository's root, with forward slashes.
+        line: line number, from 1; 0 when only the file is known.
+        key: dotted path of the key in the file, such as ``stages.train.deps[2]``; may be empty.
+    """
+
+    file: str
+    line: int = 0
+    key: str = ""
+
+    def __str__(self) -> str:
+        """``dvc.yaml:12: stages.train.deps[2]``."""
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}" if self.key else where
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One thing wrong in the user's files: where, a stable rule name, what, and what to do next."""
+
+    place: Place
+    rule: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """``dvc.yaml:12: stages.train.deps[2]: message`` and the hint on a line of its own."""
+        text = f"{self.place}: {self.message}"
+        return f"{text}\n  {self.hint}" if self.hint else text
+
+
+class SwathError(Exception):
+    """Base of all errors that Swath raises on purpose."""
+
+    exit_code: ClassVar[int] = EXIT_BUG
+
+
+class UserError(SwathError):
+    """The user's input is wrong: a file, a value, a target.
+
+    Args:
+        message: what is wrong.
+        place: where it stands, when it is a file.
+        hint: what to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, place: Place | None = None, hint: str = "") -> None:
+        self.message = message
+        self.place = place
+        self.hint = hint
+        text = f"{place}: {message}" if place else message
+        super().__init__(f"{text}\n  {hint}" if hint else text)
+
+
+class FindingsError(UserError):
+    """Several findings at once, in the order of their places."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class UsageError(SwathError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class StageFailedError(SwathError):
+    """At least one stage failed; `stages` are their names."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, stages: Sequence[str] = ()) -> None:
+        self.stages = tuple(stages)
+        super().__init__(message)
+
+
+class PassingFaultError(SwathError):
+    """Something outside failed that may work later; CI retries on this code alone."""
+
+    exit_code = 75
+
+
+class InterruptedRunError(SwathError):
+    """The user stopped the run."""
+
+    exit_code = 130
