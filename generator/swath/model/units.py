@@ -7,7 +7,7 @@ Values are plain integers with the unit in their type's name; the text form is o
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 _SIZE_FACTOR: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]iB|B)")
@@ -74,3 +74,31 @@ class Duration(int):
             if number:
                 parts.append(f"{number}{unit}")
         return "".join(parts) or "0s"
+
+
+def decode_quantity(kind: type, value: object) -> Size | Duration:
+    """Read a quantity: msgspec's `dec_hook`.
+
+    Raises:
+        ValueError: the value is no text, or says no quantity.
+        NotImplementedError: `kind` is no quantity.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, Size | Duration)):
+        raise NotImplementedError(kind)
+    if not isinstance(value, str):
+        example = "512MiB or 4GiB" if issubclass(kind, Size) else "45s, 30m or 2h30m"
+        raise ValueError(f"{value!r} has no unit: write it as {example}")  # noqa: TRY004 - msgspec reports ValueError
+    return kind.parse(value)
+
+
+def quantity_schema(kind: type) -> dict[str, Any]:
+    """The JSON Schema of a quantity: msgspec's `schema_hook`.
+
+    Raises:
+        NotImplementedError: `kind` is no quantity.
+    """
+    if kind is Size:
+        return {"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["512MiB", "4GiB"]}
+    if kind is Duration:
+        return {"type": "string", "pattern": f"^{_DURATION.pattern}$", "minLength": 1, "examples": ["30m", "2h30m"]}
+    raise NotImplementedError(kind)
