@@ -1,0 +1,45 @@
+"""U-Net (Ronneberger et al. 2015), small enough for a CPU.
+
+Each level halves the tile and doubles the filters; skip connections bring the fine detail back. Batch normalisation has
+momentum 0.9: Keras' default of 0.99 needs thousands of steps before validation means anything.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+
+def _block(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
+    """Two 3x3 convolutions, each normalised and rectified."""
+    for _ in range(2):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.ReLU()(x)
+    return x
+
+
+def build_model(
+    input_shape: tuple[int, int, int], n_classes: int, *, width: int = 16, depth: int = 3, dropout: float = 0.1
+) -> keras.Model:
+    """Return the model: (H, W, bands) in 0..1 -> (H, W, n_classes) probabilities.
+
+    Args:
+        input_shape: height, width and bands; height and width are multiples of 2 ** depth.
+        n_classes: classes to tell apart.
+        width: filters of the first level.
+        depth: how often the tile is halved.
+        dropout: share of the deepest features dropped in training.
+    """
+    inputs = x = keras.Input(input_shape)
+    skips = []
+    for level in range(depth):
+        x = _block(x, width * 2**level)
+        skips.append(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.SpatialDropout2D(dropout, seed=1)(_block(x, width * 2**depth))
+    for level in reversed(range(depth)):
+        x = layers.UpSampling2D(interpolation="bilinear")(x)
+        x = _block(layers.Concatenate()([x, skips[level]]), width * 2**level)
+    outputs = layers.Conv2D(n_classes, 1, activation="softmax", dtype="float32")(x)
+    return keras.Model(inputs, outputs, name="unet")
