@@ -1,8 +1,9 @@
-"""Check the words behind `swath exec SERVICE` against the service's interface. Pure functions; nothing is looked up on disk.
+"""Check the words behind `swath exec SERVICE` against the service's interface. Pure functions, no I/O.
 
 The grammar has no ambiguity: after the service's name come pairs ``--name value`` or single words ``--name=value``, and
 the word behind ``--name`` is its value whatever it looks like, a leading dash included. A list parameter's option is
-repeated; booleans are ``true`` or ``false``. Called by `execute/command.py` to run and by `lint/` to prove the contract.
+repeated; booleans are ``true`` or ``false``. Called by `execute/command.py` to run and by
+`lint/` to prove the contract.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import posixpath
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from swath.model.suggestion import did_you_mean
@@ -210,7 +212,7 @@ def _option_problem(
 
 def _stray_hint(words: Sequence[str], known: dict[str, Parameter]) -> str:
     """Where a stray word may come from: an option took the next option for its value."""
-    for word, value in zip(words, words[1:], strict=False):
+    for word, value in pairwise(words):
         if word.removeprefix("--") in known and value.startswith("--") and value.removeprefix("--") in known:
             return f"is the value of {word} missing? it took {value!r}"
     return "arguments are written --name value; quote a value with spaces"

@@ -46,6 +46,7 @@ class Invocation:
         resources: what the service may use.
         gpus: numbers of the GPUs it may see.
         environment: further variables, DVC_ROOT and DVC_STAGE among them.
+        keep_outputs: outputs that are there stay (DVC's `persist`); who says so has removed what must go.
     """
 
     service: Service
@@ -59,6 +60,7 @@ class Invocation:
     gpus: tuple[int, ...] = ()
     timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    keep_outputs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ shell (`exec_words`). *Does every templated value stay one shell word?* DVC past
 so that a parameter ``1; rm -r x`` would run (`templating_problems`).
 
 Both err on the safe side: a command that only might mean something else to some shell (DVC starts ``$SHELL``) is not
-plain, and a value is refused when it holds a character that has a meaning where it stands. Called by `load/workflows.py`,
-`lint/` and `local/`.
+plain, and a value is refused when it holds a character that has a meaning where it stands. Called by
+`load/workflows.py`, `lint/` and `local/`.
 """
 
 from __future__ import annotations

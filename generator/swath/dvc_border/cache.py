@@ -1,0 +1,297 @@
+"""DVC's local cache: are objects there, put outputs in, take outputs out.
+
+Objects lie at ``<cache>/files/md5/<2 hex>/<30 hex>``, those of DVC 2 at ``<cache>/<2 hex>/<30 hex>``. An object is copied
+to a temporary name and renamed, so a killed process leaves no half object. A workspace file is a reflink, copy, hardlink
+or symlink of its object, as the repository is set up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+import threading
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from swath.dvc_border.content import FileHash
+from swath.errors import PassingFaultError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swath.dvc_border.content import Hasher, Tree
+    from swath.dvc_border.repository import Repository
+    from swath.model.content import Content
+
+_PROTECTED: Final = 0o444
+_NOT_SUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.ENOSYS, errno.EPERM, errno.EMLINK})
+
+
+class Cache:
+    """The cache of one repository. Thread-safe."""
+
+    def __init__(self, repository: Repository, hasher: Hasher) -> None:
+        self._hasher = hasher
+        self._folder = repository.cache_dir
+        self._modern = os.path.join(repository.cache_dir, "files", "md5")  # noqa: PTH118
+        self._staging = repository.tmp_dir / "checkout"
+        self._types = repository.link_types
+        self._shared = repository.config["cache"].get("shared") == "group"
+        self._without_reflink = False
+        self._made: set[str] = set()
+        self._umask = os.umask(0)
+        os.umask(self._umask)
+        self._lock = threading.Lock()
+
+    @property
+    def folder(self) -> str:
+        """The cache's folder, absolute."""
+        return self._folder
+
+    def path(self, content: Content) -> str:
+        """Where the object of `content` lies, or would."""
+        return self._object(content.value, legacy=content.legacy)
+
+    def _object(self, value: str, *, legacy: bool = False) -> str:
+        base = self._folder if legacy else self._modern
+        return f"{base}{os.sep}{value[:2]}{os.sep}{value[2:]}"
+
+    def has(self, content: Content) -> bool:
+        """Whether the object is there, and for a folder all its files' objects too."""
+        if not self._has_object(content.value, legacy=content.legacy):
+            return False
+        if not content.is_folder:
+            return True
+        files = self.files(content)
+        return files is not None and all(self._has_object(file.value, legacy=content.legacy) for file in files)
+
+    def _has_object(self, value: str, *, legacy: bool) -> bool:
+        path = self._object(value, legacy=legacy)
+        try:
+            info = os.stat(path)  # noqa: PTH116
+        except OSError:
+            return False
+        if stat.S_IMODE(info.st_mode) == _PROTECTED or legacy:
+            return True
+        # Not write-protected (a file system without modes, a stray hand): believe the bytes only, as DVC does.
+        return self._hasher.file_value(path, info) == value.removesuffix(".dir")
+
+    def files(self, content: Content) -> tuple[FileHash, ...] | None:
+        """The files of a folder, by path; None when its object is missing or broken."""
+        try:
+            with open(self.path(content), encoding="utf-8") as file:  # noqa: PTH123
+                listing = json.load(file)
+            return tuple(FileHash(item["relpath"], item["md5"]) for item in listing)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, path: str, content: Content, tree: Tree | None) -> None:
+        """Put an output of the workspace into the cache, and leave it in the workspace in the repository's link type.
+
+        Args:
+            path: the output, absolute.
+            content: its content, just hashed.
+            tree: its files, when it is a folder.
+
+        Raises:
+            PassingFaultError: no space is left.
+            UserError: the cache cannot be written.
+        """
+        with _translated(self._folder):
+            if tree is None:
+                self._put_file(path, content.value)
+                return
+            for file in tree.files:
+                self._put_file(f"{path}{os.sep}{file.relpath}", file.value)
+            self._write(self._object(content.value), tree.as_bytes())
+
+    def _put_file(self, path: str, value: str) -> None:
+        target = self._object(value)
+        kind = next((kind for kind in self._types if kind != "reflink" or not self._without_reflink), "copy")
+        if not os.path.exists(target):  # noqa: PTH110
+            temporary = self._temporary(target)
+            try:
+                if kind in {"hardlink", "symlink"} and not os.path.islink(path):  # noqa: PTH114
+                    self._link_or_copy(path, temporary)
+                else:
+                    self._copy(path, temporary)
+                os.chmod(temporary, _PROTECTED)  # noqa: PTH101
+                os.replace(temporary, target)  # noqa: PTH105
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)  # noqa: PTH108
+            info = os.stat(target)  # noqa: PTH116
+            self._hasher.remember(target, value.removesuffix(".dir"), info)
+        if kind in {"hardlink", "symlink"}:
+            self._relink(path, target, kind)
+        self._hasher.remember(path, value, os.stat(path))  # noqa: PTH116
+
+    def _relink(self, path: str, target: str, kind: str) -> None:
+        if kind == "symlink" and os.path.islink(path) and os.readlink(path) == target:  # noqa: PTH114, PTH115
+            return
+        if kind == "hardlink" and os.path.samefile(path, target) and not os.path.islink(path):  # noqa: PTH114, PTH121
+            return
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        self._place(target, temporary)
+        os.replace(temporary, path)  # noqa: PTH105
+
+    def take(self, content: Content, path: str) -> None:
+        """Bring the object of `content` into the workspace at `path` (absolute), in place of what is there.
+
+        Raises:
+            UserError: the object is not in the cache, or the workspace cannot be written.
+            PassingFaultError: no space is left.
+        """
+        with _translated(path):
+            self._staging.mkdir(parents=True, exist_ok=True)
+            staged = str(self._staging / uuid.uuid4().hex)
+            try:
+                if content.is_folder:
+                    self._take_folder(content, staged)
+                else:
+                    self._place(self.path(content), staged)
+                    if content.isexec:
+                        _make_executable(staged)
+                remove(path)
+                os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+                _move(staged, path)
+            finally:
+                remove(staged)
+            self._remember(content, path)
+
+    def _take_folder(self, content: Content, staged: str) -> None:
+        files = self.files(content)
+        if files is None:
+            raise UserError(f"the object {content.value} is not in the cache", hint="run the stage again, or: dvc pull")
+        os.mkdir(staged)  # noqa: PTH102
+        for file in files:
+            target = f"{staged}{os.sep}{file.relpath}"
+            os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+            self._place(self._object(file.value, legacy=content.legacy), target)
+
+    def _remember(self, content: Content, path: str) -> None:
+        self._hasher.forget(path)
+        if content.legacy:
+            return
+        if content.is_folder:
+            for file in self.files(content) or ():
+                inner = f"{path}{os.sep}{file.relpath}"
+                self._hasher.remember(inner, file.value, os.stat(inner))  # noqa: PTH116
+        else:
+            self._hasher.remember(path, content.value, os.stat(path))  # noqa: PTH116
+        self._hasher.remember_link(path)
+
+    def _place(self, source: str, target: str) -> None:
+        """Bring an object out, by the first way that works here."""
+        if not os.path.exists(source):  # noqa: PTH110
+            raise UserError(f"the object {source} is not in the cache", hint="run the stage again, or: dvc pull")
+        for kind in self._types:
+            try:
+                if kind == "hardlink":
+                    os.link(source, target)
+                elif kind == "symlink":
+                    os.symlink(source, target)
+                elif kind == "reflink":
+                    if self._without_reflink or not self._reflink(source, target):
+                        continue
+                    os.chmod(target, 0o666 & ~self._umask)  # noqa: PTH101
+                else:
+                    shutil.copyfile(source, target)
+            except OSError as error:
+                if error.errno not in _NOT_SUPPORTED:
+                    raise
+            else:
+                return
+        shutil.copyfile(source, target)
+
+    def _copy(self, source: str, target: str) -> None:
+        if self._without_reflink or not self._reflink(source, target):
+            shutil.copyfile(source, target)
+
+    def _link_or_copy(self, source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:
+            self._copy(source, target)
+
+    def _reflink(self, source: str, target: str) -> bool:
+        """Share the blocks of `source` (Btrfs, XFS); False when the file system cannot."""
+        from dvc_objects.fs.system import reflink
+
+        try:
+            reflink(source, target)
+        except (OSError, NotImplementedError):
+            self._without_reflink = True
+            with contextlib.suppress(OSError):
+                os.unlink(target)  # noqa: PTH108
+            return False
+        return True
+
+    def _write(self, target: str, data: bytes) -> None:
+        if os.path.exists(target):  # noqa: PTH110
+            return
+        temporary = self._temporary(target)
+        with open(temporary, "wb") as file:  # noqa: PTH123
+            file.write(data)
+        os.chmod(temporary, _PROTECTED)  # noqa: PTH101
+        os.replace(temporary, target)  # noqa: PTH105
+
+    def _temporary(self, target: str) -> str:
+        self.make_folder(os.path.dirname(target))  # noqa: PTH120
+        return f"{target}.{uuid.uuid4().hex}.tmp"
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder of the cache, with the modes of a shared cache where it is one."""
+        if folder in self._made:
+            return
+        missing = []
+        parent = folder
+        while not os.path.isdir(parent):  # noqa: PTH112
+            missing.append(parent)
+            parent = os.path.dirname(parent)  # noqa: PTH120
+        for each in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(each)  # noqa: PTH102
+                if self._shared:
+                    os.chmod(each, 0o2775)  # noqa: PTH101
+        self._made.add(folder)
+
+
+def _make_executable(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)  # noqa: PTH101, PTH116
+
+
+def _move(source: str, target: str) -> None:
+    try:
+        os.rename(source, target)  # noqa: PTH104
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(source, target)
+
+
+def remove(path: str) -> None:
+    """Remove a file, link or folder; nothing when there is none."""
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)  # noqa: PTH108
+    except FileNotFoundError:
+        return
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or what
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise PassingFaultError(f"no space left on the device of {where}: free some, or move the cache (dvc cache dir)") from error
+        raise UserError(f"{where}: {error.strerror or error}", hint="check that this user may write there") from error

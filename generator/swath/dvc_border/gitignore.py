@@ -1,0 +1,102 @@
+"""The `.gitignore` lines of outputs, as DVC writes them, all before a run starts and in one order.
+
+DVC hashes a `.gitignore` that lies inside a dep folder; lines that appear while stages run would make hashes depend on
+the order of execution.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from swath.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from swath.dvc_border.repository import Repository
+    from swath.model.graph import StageGraph
+    from swath.model.stage import Stage
+
+_SPECIAL = re.compile(r"([\\!*?#\[\] ])")
+
+
+def outputs_to_ignore(stages: Iterable[Stage]) -> list[str]:
+    """Outputs, from the root, whose data is DVC's and not Git's; in order."""
+    return [out.path for stage in stages for out in stage.outs if out.cache and "://" not in out.path and not out.path.startswith("/")]
+
+
+def write_ignore_lines(repository: Repository, paths: Sequence[str], *, folders: Iterable[str] = ()) -> list[str]:
+    """Add a line for each path that Git does not ignore yet, where its folder exists.
+
+    Args:
+        paths: outputs from the root.
+        folders: folders, from the root, to make when they are missing: those that are deps, or lie in one.
+
+    Returns:
+        The `.gitignore` files that changed, from the root.
+
+    Raises:
+        UserError: Git tracks an output.
+    """
+    if not repository.has_git or not paths:
+        return []
+    for folder in folders:
+        (repository.root / folder).mkdir(parents=True, exist_ok=True)
+    present = [path for path in paths if (repository.root / os.path.dirname(path)).is_dir()]
+    tracked = _git_names(repository, ["ls-files", "-z", "--"], present)
+    if tracked:
+        path = sorted(tracked)[0]
+        hint = f"git rm -r --cached {path!r}, or give the output `cache: false`"
+        raise UserError(f"the output {path} is tracked by Git", hint=hint)
+    ignored = _git_names(repository, ["check-ignore", "-z", "--stdin"], present, stdin=True)
+    changed: dict[str, list[str]] = {}
+    for path in present:
+        if path not in ignored:
+            folder, name = os.path.split(path)
+            changed.setdefault(os.path.join(folder, ".gitignore"), []).append(_SPECIAL.sub(r"\\\1", f"/{name}"))
+    for file, lines in changed.items():
+        _append(repository.root / file, lines)
+    return list(changed)
+
+
+def folders_inside_deps(graph: StageGraph, paths: Iterable[str]) -> list[str]:
+    """Folders of `paths` that are deps of a stage, or lie in one: their `.gitignore` is part of a hash."""
+    deps = {dep.path for stage in graph.stages.values() for dep in stage.deps}
+    found: dict[str, None] = {}
+    for path in paths:
+        folder = parent = os.path.dirname(path)
+        while parent and folder not in found:
+            if parent in deps:
+                found[folder] = None
+            parent = os.path.dirname(parent)
+    return list(found)
+
+
+def _append(path: os.PathLike[str], lines: Sequence[str]) -> None:
+    with open(path, "a+", encoding="utf-8") as file:
+        file.seek(0)
+        text = file.read()
+        known = set(text.splitlines())
+        fresh = [line for line in dict.fromkeys(lines) if line not in known]
+        if fresh:
+            start = "" if not text or text.endswith("\n") else "\n"
+            file.write(start + "".join(f"{line}\n" for line in fresh))
+
+
+def _git_names(repository: Repository, arguments: list[str], paths: Sequence[str], *, stdin: bool = False) -> set[str]:
+    """Those of `paths` that a git command names; all in as few calls as the system's limit allows."""
+    if stdin:
+        data = "\0".join(paths).encode(errors="surrogateescape")
+        return _git(repository, arguments, data) & set(paths) if paths else set()
+    found: set[str] = set()
+    for start in range(0, len(paths), 500):
+        found |= _git(repository, [*arguments, *[f":(literal){path}" for path in paths[start : start + 500]]], b"")
+    return found
+
+
+def _git(repository: Repository, arguments: list[str], data: bytes) -> set[str]:
+    result = subprocess.run(["git", *arguments], cwd=repository.root, input=data, capture_output=True, check=False)
+    return {os.fsdecode(name) for name in result.stdout.split(b"\0") if name}

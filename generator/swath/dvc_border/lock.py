@@ -1,0 +1,135 @@
+"""dvc.lock files of a repository: read all, write what changed, atomically, under DVC's own lock."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from swath.errors import PassingFaultError, UserError
+from swath.schema.lock_text import read_lock, write_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from swath.dvc_border.repository import Repository
+    from swath.model.plan import LockEntry
+    from swath.model.stage import Stage
+
+_WAIT_S: Final = 30.0
+_STEP_S: Final = 0.05
+
+
+def lock_file(workflow_file: str) -> str:
+    """``pipelines/use/dvc.lock`` for ``pipelines/use/dvc.yaml``."""
+    return os.path.splitext(workflow_file)[0] + ".lock"
+
+
+def read_entries(repository: Repository, workflow_files: Iterable[str]) -> dict[str, dict[str, LockEntry]]:
+    """The lock entries of each dvc.yaml, by stage key; files without a lock have none.
+
+    Raises:
+        UserError: a lock is broken.
+    """
+    return {file: _read(repository, file) for file in workflow_files}
+
+
+def _read(repository: Repository, workflow_file: str) -> dict[str, LockEntry]:
+    name = lock_file(workflow_file)
+    try:
+        text = (repository.root / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{name}: cannot be read: {error}", hint="restore it from Git: git checkout -- " + name) from error
+    return read_lock(text, name)
+
+
+def entries_of_stages(stages: Iterable[Stage], locks: Mapping[str, Mapping[str, LockEntry]]) -> dict[str, LockEntry]:
+    """Lock entries by the stages' names."""
+    found = ((stage.name, locks.get(stage.file, {}).get(stage.key)) for stage in stages)
+    return {name: entry for name, entry in found if entry is not None}
+
+
+def update_locks(repository: Repository, changes: Mapping[str, Mapping[str, LockEntry]], order: Mapping[str, Iterable[str]]) -> None:
+    """Write entries into the locks: existing ones keep their place, new ones follow in the order of dvc.yaml.
+
+    Args:
+        changes: for each dvc.yaml, entries by stage key.
+        order: for each dvc.yaml, all its stages' keys in order.
+
+    Raises:
+        PassingFaultError: another process holds DVC's lock, or no space is left.
+    """
+    if not any(changes.values()):
+        return
+    with repository_lock(repository):
+        for file, entries in changes.items():
+            if not entries:
+                continue
+            lock = _read(repository, file)
+            keys = list(order.get(file, entries))
+            fresh = [key for key in keys if key in entries and key not in lock] + [k for k in entries if k not in lock and k not in keys]
+            lock.update({key: entries[key] for key in lock if key in entries})
+            lock.update({key: entries[key] for key in fresh})
+            _write(repository, lock_file(file), write_lock(lock), datasets=_datasets(repository, file))
+
+
+def _datasets(repository: Repository, workflow_file: str) -> str:
+    """The text of the lock's `datasets` section, which only DVC writes; kept as it is."""
+    path = repository.root / lock_file(workflow_file)
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    start = text.find("\ndatasets:\n") + 1
+    if not start:
+        return ""
+    lines = text[start:].splitlines(keepends=True)
+    end = next((i for i, line in enumerate(lines[1:], 1) if line[0] not in " -\n"), len(lines))
+    return "".join(lines[:end])
+
+
+def _write(repository: Repository, name: str, text: str, *, datasets: str) -> None:
+    path = repository.root / name
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if datasets:
+        text = text.replace("schema: '2.0'\n", "schema: '2.0'\n" + datasets, 1)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o7777)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise PassingFaultError(f"{name} cannot be written: {error.strerror}; finished stages are kept in the journal") from error
+
+
+@contextmanager
+def repository_lock(repository: Repository, wait_s: float = _WAIT_S) -> Iterator[None]:
+    """Hold DVC's lock on the repository, as its own commands do.
+
+    Raises:
+        PassingFaultError: another process holds it for longer than `wait_s`.
+    """
+    from dvc.lock import Lock, LockError, make_lock
+
+    folder = repository.dvc_dir / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    hardlink = bool(repository.config["core"].get("hardlink_lock", False))
+    lock: Lock = make_lock(str(folder / "lock"), tmp_dir=str(folder), hardlink_lock=hardlink)
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            lock._do_lock() if isinstance(lock, Lock) else lock.lock()  # noqa: SLF001 - lock() itself sleeps 0.5 s a try
+            break
+        except LockError as error:
+            if time.monotonic() > until:
+                message = "the DVC repository is locked by another process: wait for it, then run again"
+                raise PassingFaultError(message) from error
+            time.sleep(_STEP_S)
+    try:
+        yield
+    finally:
+        lock.unlock()

@@ -1,0 +1,207 @@
+"""An open DVC repository: where its things are, and how it is set up.
+
+Only what a plan needs is loaded: importing DVC's own `Repo` costs 0.2 s more, so it is made when somebody asks for it
+(`full`). Everything here agrees with `Repo` (a test compares).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dvc.config import Config
+
+from swath.dvc_border.translate import translated
+from swath.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dvc.ignore import DvcIgnoreFilter
+    from dvc.repo import Repo
+    from dvc_data.hashfile.state import State
+
+PROJECT_FILE: Final = "dvc.yaml"
+DATA_FILE_SUFFIX: Final = ".dvc"
+_NEVER_DATA: Final = frozenset({".git", ".hg", ".dvc"})
+
+
+def find_root(start: str | os.PathLike[str] = ".") -> Path:
+    """The root of the DVC repository that `start` lies in.
+
+    Raises:
+        UserError: it lies in none.
+    """
+    folder = Path(start).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".dvc").is_dir():
+            return candidate
+    raise UserError("not inside a DVC repository", hint="go to one, or make one with: git init && dvc init")
+
+
+class Repository:
+    """A DVC repository on this machine.
+
+    Args:
+        root: its root folder, absolute.
+        home: the repository whose `.dvc` folder (cache, remotes, temporary files) is used when `root` is only an
+            export of a revision's files.
+    """
+
+    def __init__(self, root: Path, *, home: Path | None = None) -> None:
+        self.root = Path(os.path.realpath(root))
+        self.home = home or self.root
+        self.dvc_dir = self.home / ".dvc"
+        self.tmp_dir = self.dvc_dir / "tmp" / "swath"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """DVC's merged settings."""
+        with translated(hint="correct .dvc/config"):
+            config = Config(str(self.dvc_dir), local_dvc_dir=str(self.dvc_dir))
+        return dict(config)
+
+    @cached_property
+    def cache_dir(self) -> str:
+        """The cache's folder, absolute."""
+        configured = self.config["cache"].get("dir")
+        return os.path.normpath(self.dvc_dir / (configured or "cache"))
+
+    @cached_property
+    def link_types(self) -> tuple[str, ...]:
+        """How files come from the cache into the workspace, in order of preference."""
+        return tuple(self.config["cache"].get("type") or ("reflink", "copy"))
+
+    @cached_property
+    def has_git(self) -> bool:
+        """Whether a Git repository lies around it that DVC uses."""
+        return not self.config["core"].get("no_scm", False)
+
+    @cached_property
+    def state(self) -> State:
+        """DVC's record of the hashes of files that it has seen."""
+        from dvc_data.hashfile.state import State
+
+        return State(str(self.home), self._site_cache_dir(), None)
+
+    def _site_cache_dir(self) -> str:
+        """As `Repo.site_cache_dir`: the same database for both.
+
+        Source: DVC 3.67.1, dvc/repo/__init__.py, read 2026-11-22.
+        """
+        import getpass
+
+        from dvc.dirs import site_cache_dir
+        from dvc.version import version_tuple
+
+        base = os.path.join(site_cache_dir(self.config["core"].get("site_cache_dir")), "repo")  # noqa: PTH118
+        mask = os.umask(0)
+        try:
+            os.makedirs(base, mode=0o777, exist_ok=True)  # noqa: PTH103 - pathlib has no such mode for parents
+        finally:
+            os.umask(mask)
+        btime = self.dvc_dir / "tmp" / "btime"
+        born = btime.stat().st_mtime if btime.exists() else self._write_btime(btime)
+        user = getpass.getuser()
+        key = (str(self.home), None, born, user, version_tuple[0], 0)
+        token = hashlib.md5(repr(key).encode(), usedforsecurity=False).hexdigest()
+        return os.path.join(base, token)  # noqa: PTH118
+
+    @staticmethod
+    def _write_btime(path: Path) -> float:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path.stat().st_mtime
+
+    @cached_property
+    def full(self) -> Repo:
+        """DVC's own object, for the rare things that are left to DVC."""
+        from dvc.repo import Repo
+
+        with translated():
+            return Repo(str(self.root))
+
+    @cached_property
+    def ignore(self) -> DvcIgnoreFilter | None:
+        """DVC's filter of ignored files; None when no `.dvcignore` says anything, so that its defaults do."""
+        if not any(self._has_patterns(path) for path in self._listed() if path.name == ".dvcignore"):
+            return None
+        from dvc.fs import localfs
+        from dvc.ignore import DvcIgnoreFilter
+
+        return DvcIgnoreFilter(localfs, str(self.root))
+
+    @staticmethod
+    def _has_patterns(path: Path) -> bool:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        return any(line.strip() and not line.strip().startswith("#") for line in lines)
+
+    @cached_property
+    def _special_files(self) -> tuple[Path, ...]:
+        listing = self._git_listing()
+        if listing is None:
+            listing = self._walk_listing()
+        return tuple(sorted(self.root / name for name in listing))
+
+    def _listed(self) -> Iterable[Path]:
+        return self._special_files
+
+    def _git_listing(self) -> list[str] | None:
+        """dvc.yaml, .dvc and .dvcignore files that Git tracks or could track; None without Git."""
+        if not self.has_git or self.root != self.home:
+            return None
+        patterns = [f"*{PROJECT_FILE}", f"*{DATA_FILE_SUFFIX}", "*.dvcignore"]
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
+        result = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
+        if result.returncode:
+            return None
+        names = {os.fsdecode(name) for name in result.stdout.split(b"\0") if name}
+        return [name for name in names if (self.root / name).is_file()]
+
+    def _walk_listing(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = sorted(name for name in folders if name not in _NEVER_DATA)
+            for name in files:
+                if name in {PROJECT_FILE, ".dvcignore"} or name.endswith(DATA_FILE_SUFFIX):
+                    yield os.path.relpath(os.path.join(folder, name), self.root)  # noqa: PTH118
+
+    def _is_ignored(self, path: Path) -> bool:
+        return bool(self.ignore) and self.ignore.is_ignored_file(str(path))  # type: ignore[union-attr]
+
+    def _in_subrepository(self, path: Path) -> bool:
+        parents = path.relative_to(self.root).parents
+        return any((self.root / parent / ".dvc").is_dir() for parent in parents if str(parent) != ".")
+
+    @cached_property
+    def workflow_files(self) -> tuple[str, ...]:
+        """The dvc.yaml files that count, from the root: the root's own first, then by path."""
+        found = [p for p in self._listed() if p.name == PROJECT_FILE]
+        names = [p.relative_to(self.root).as_posix() for p in found if not (self._is_ignored(p) or self._in_subrepository(p))]
+        return tuple(sorted(names, key=lambda name: (name.count("/"), name)))
+
+    @cached_property
+    def data_files(self) -> tuple[str, ...]:
+        """The `.dvc` files that count, from the root, by path."""
+        found = [p for p in self._listed() if p.name.endswith(DATA_FILE_SUFFIX) and p.name != DATA_FILE_SUFFIX]
+        return tuple(
+            p.relative_to(self.root).as_posix() for p in found if not (self._is_ignored(p) or self._in_subrepository(p))
+        )
+
+    def walk(self, folder: str) -> Iterator[tuple[str, list[str]]]:
+        """Folders below `folder` (absolute), each with the names of its files that count as data; sorted by DVC's rules."""
+        if self.ignore is not None:
+            from dvc.fs import localfs
+
+            for root, _, files in self.ignore.walk(localfs, folder):
+                yield root, files
+            return
+        for root, folders, files in os.walk(folder):
+            folders[:] = [name for name in folders if name not in _NEVER_DATA]
+            yield root, [name for name in files if name not in _NEVER_DATA]

@@ -1,0 +1,129 @@
+"""DVC's record of who reads and writes which paths right now.
+
+`dvc` commands beside a run look there: `dvc status` says that a path is busy, as it does beside `dvc repro`.
+
+Source: DVC 3.67.1 `rwlock.py`, read 2026-11-22.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import psutil
+
+from swath.errors import PassingFaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from swath.dvc_border.repository import Repository
+
+_WAIT_S: Final = 30.0
+Record = dict[str, Any]
+
+
+class PathLocks:
+    """Reads and writes of this process. Thread-safe."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._folder = repository.dvc_dir / "tmp"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / "rwlock"
+        self._hardlink = bool(repository.config["core"].get("hardlink_lock", False))
+        self._info = {"pid": os.getpid(), "cmd": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])}
+        self._mutex = threading.Lock()
+
+    def enter(self, read: Iterable[str], write: Iterable[str]) -> None:
+        """Note that absolute paths are read and written from now on.
+
+        Raises:
+            PassingFaultError: another process that lives works on one of them.
+        """
+        read, write = list(read), list(write)
+        with self._mutex, self._guard():
+            record = self._load()
+            blocker = next(self._blockers(record, read, write), None)
+            if blocker:
+                path, pid, command = blocker
+                raise PassingFaultError(f"{path} is in use by process {pid} ({command}): wait for it, then run again")
+            for path in read:
+                record["read"].setdefault(path, []).append(self._info)
+            for path in write:
+                record["write"][path] = self._info
+            self._store(record)
+
+    def leave(self, read: Iterable[str], write: Iterable[str]) -> None:
+        """Take back what `enter` noted."""
+        with self._mutex, self._guard():
+            record = self._load()
+            for path in read:
+                readers = record["read"].get(path, [])
+                if self._info in readers:
+                    readers.remove(self._info)
+                if not readers:
+                    record["read"].pop(path, None)
+            for path in write:
+                if record["write"].get(path) == self._info:
+                    del record["write"][path]
+            self._store(record)
+
+    def _blockers(self, record: Record, read: list[str], write: list[str]) -> Iterator[tuple[str, int, str]]:
+        for path, info in record["write"].items():
+            if self._is_other(info) and any(_overlap(path, mine) for mine in (*read, *write)):
+                yield path, info["pid"], info["cmd"]
+        for path, infos in record["read"].items():
+            for info in infos:
+                if self._is_other(info) and any(_overlap(path, mine) for mine in write):
+                    yield path, info["pid"], info["cmd"]
+
+    def _is_other(self, info: Record) -> bool:
+        return info["pid"] != self._info["pid"] and psutil.pid_exists(int(info["pid"]))
+
+    def _load(self) -> Record:
+        try:
+            record = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            record = {}
+        return {"write": dict(record.get("write", {})), "read": dict(record.get("read", {}))}
+
+    def _store(self, record: Record) -> None:
+        kept = {mode: entries for mode, entries in record.items() if entries}
+        self._path.write_text(json.dumps(kept), encoding="utf-8")
+
+    def _guard(self) -> _Guard:
+        return _Guard(str(self._folder / "rwlock.lock"), str(self._folder), hardlink=self._hardlink)
+
+
+class _Guard:
+    """DVC's lock on the record itself."""
+
+    def __init__(self, path: str, folder: str, *, hardlink: bool) -> None:
+        from dvc.lock import make_lock
+
+        self._lock = make_lock(path, tmp_dir=folder, hardlink_lock=hardlink)
+
+    def __enter__(self) -> None:
+        from dvc.lock import Lock, LockError
+
+        until = time.monotonic() + _WAIT_S
+        while True:
+            try:
+                self._lock._do_lock() if isinstance(self._lock, Lock) else self._lock.lock()  # noqa: SLF001
+            except LockError as error:
+                if time.monotonic() > until:
+                    raise PassingFaultError("DVC's rwlock file stays locked by another process") from error
+                time.sleep(0.01)
+            else:
+                return
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.unlock()
+
+
+def _overlap(a: str, b: str) -> bool:
+    return a == b or a.startswith(b + os.sep) or b.startswith(a + os.sep)

@@ -1,0 +1,111 @@
+"""Resolve a dvc.yaml with DVC's own resolver: `vars`, `foreach`, `matrix`, `${…}`.
+
+Group by group, so that one group that cannot be resolved yet (its `vars` file is an output that does not exist) does not
+hide the others. The graph of DVC's `Repo` is not needed; its resolver asks for a file system and the parsing settings.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from dvc.exceptions import DvcException
+from dvc.fs import LocalFileSystem
+from dvc.parsing import DataResolver, ForeachDefinition, MatrixDefinition
+
+from swath.errors import Place, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swath.dvc_border.repository import Repository
+    from swath.model.stage import JSONValue
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Templated:
+    """A resolved workflow.
+
+    Attributes:
+        stages: key in the lock (``predict@a``) to the resolved definition, in DVC's order.
+        groups: the same keys to the name in dvc.yaml that they come from.
+        vars_files: files, from the repository's root, that templating read.
+        unresolved: groups that could not be resolved, with DVC's message.
+    """
+
+    stages: Mapping[str, Mapping[str, JSONValue]]
+    groups: Mapping[str, str]
+    vars_files: tuple[str, ...]
+    unresolved: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Host:
+    """As much of DVC's `Repo` as its resolver uses."""
+
+    def __init__(self, repository: Repository, empty: frozenset[str]) -> None:
+        self.fs = _Files(empty) if empty else LocalFileSystem()
+        self.config = repository.config
+
+
+class _Files(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """The local file system, on which some missing files read as an empty mapping."""
+
+    def __init__(self, empty: frozenset[str]) -> None:
+        super().__init__()
+        self._empty = empty
+
+    def exists(self, path: Any, **kwargs: Any) -> Any:
+        """Whether the file is there, or stands for an empty one."""
+        return self._stands_in(path) or super().exists(path, **kwargs)
+
+    def open(self, path: Any, mode: str = "r", **kwargs: Any) -> Any:
+        """The file, or an empty one."""
+        return super().open(os.devnull if self._stands_in(path) else path, mode=mode, **kwargs)
+
+    def _stands_in(self, path: str) -> bool:
+        return os.path.abspath(path) in self._empty and not os.path.exists(path)
+
+
+def resolve(
+    repository: Repository, file: str, document: Mapping[str, JSONValue], *, lines: yaml.Node | None = None, empty: frozenset[str] = frozenset()
+) -> Templated:
+    """Resolve the stages of one dvc.yaml.
+
+    Args:
+        file: the dvc.yaml, from the repository's root.
+        document: its content.
+        empty: absolute paths of `vars` files that may be missing: they read as empty.
+
+    Raises:
+        UserError: a `vars` file is missing or broken, or `vars` themselves are.
+    """
+    folder = os.path.normpath(repository.root / os.path.dirname(file))
+    try:
+        resolver = DataResolver(_Host(repository, empty), folder, dict(document))
+    except DvcException as error:
+        hint = "correct `vars`, or bring the file back (git checkout -- FILE)"
+        raise UserError(_message(error), place=Place(file, key="vars"), hint=hint) from error
+    stages: dict[str, Mapping[str, JSONValue]] = {}
+    groups: dict[str, str] = {}
+    unresolved: dict[str, str] = {}
+    for group, definition in resolver.definitions.items():
+        try:
+            is_many = isinstance(definition, ForeachDefinition | MatrixDefinition)
+            resolved = definition.resolve_all() if is_many and definition.normalized_iterable else {} if is_many else definition.resolve()
+        except (DvcException, ValueError, TypeError, KeyError) as error:
+            unresolved[group] = _message(error)
+            continue
+        stages.update(resolved)
+        groups.update(dict.fromkeys(resolved, group))
+    root = str(repository.root)
+    read = sorted({os.path.relpath(os.path.abspath(path), root) for path in resolver.context.imports})
+    return Templated(stages, groups, tuple(read), unresolved)
+
+
+def _message(error: Exception) -> str:
+    return " ".join(str(error).split())

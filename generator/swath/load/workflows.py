@@ -1,0 +1,291 @@
+"""dvc.yaml files -> stages.
+
+Reads every dvc.yaml of a repository, has DVC's resolver expand it, and makes frozen `Stage` values. All problems of all
+files are gathered; the caller decides whether they are fatal.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from swath.dvc_border import schema as dvc_schema
+from swath.dvc_border.params import merge_keys
+from swath.dvc_border.templating import Templated, resolve
+from swath.errors import Finding, FindingsError, Place, UserError
+from swath.model.graph import StageGraph, build_graph
+from swath.model.stage import Dependency, JSONValue, Output, OutputKind, ParamsRead, Stage
+from swath.schema.yaml12 import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from swath.dvc_border.repository import Repository
+
+PARAMS_FILE: Final = "params.yaml"
+_OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = ("outs", "metrics", "plots")
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """One dvc.yaml, resolved.
+
+    Attributes:
+        file: its path from the root.
+        document: its text's value and places.
+        stages: in DVC's order.
+        vars_files: files that its templating read, from the root.
+        pending: groups that wait for a `vars` file which one of the stages makes, with the message why.
+        definitions: the raw definition of each group (what stands under `do` for foreach).
+    """
+
+    file: str
+    document: Document
+    stages: tuple[Stage, ...]
+    vars_files: tuple[str, ...] = ()
+    pending: Mapping[str, str] = field(default_factory=dict)
+    definitions: Mapping[str, Mapping[str, JSONValue]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All workflows of a repository.
+
+    Attributes:
+        workflows: by file.
+        graph: of all their stages.
+        generators: stages that write a `vars` file: which stages exist is known only after they ran.
+    """
+
+    workflows: Mapping[str, Workflow]
+    graph: StageGraph
+    generators: tuple[str, ...] = ()
+
+    @property
+    def pending(self) -> dict[str, str]:
+        """Groups of all files that wait for a generator: ``file: group`` to the message."""
+        return {f"{w.file}: {group}": why for w in self.workflows.values() for group, why in w.pending.items()}
+
+
+def load_workflows(repository: Repository, tracked: Mapping[str, str]) -> Loaded:
+    """Load all workflows.
+
+    Args:
+        tracked: outputs of `.dvc` files, path to file.
+
+    Raises:
+        FindingsError: files or stages are wrong; all of them, in the order of their places.
+        UserError: the stages do not form a graph.
+    """
+    findings: list[Finding] = []
+    workflows: dict[str, Workflow] = {}
+    for file in repository.workflow_files:
+        try:
+            workflows[file] = load_workflow(repository, file)
+        except FindingsError as error:
+            findings.extend(error.findings)
+        except UserError as error:
+            findings.append(Finding(error.place or Place(file), "workflow", error.message, error.hint))
+    if findings:
+        raise FindingsError(sorted(findings))
+    stages = [stage for workflow in workflows.values() for stage in workflow.stages]
+    graph = build_graph(stages, tracked)
+    return Loaded(workflows, graph, _generators(workflows.values(), stages))
+
+
+def load_workflow(repository: Repository, file: str) -> Workflow:
+    """Load one dvc.yaml.
+
+    Raises:
+        FindingsError: it is not YAML, has another shape than DVC's, or a stage cannot be resolved.
+    """
+    document = read_document(repository, file)
+    value = document.value
+    findings = dvc_schema.check(value, document)
+    if findings:
+        raise FindingsError(findings)
+    definitions = value.get("stages") or {} if isinstance(value, dict) else {}
+    produced = _literal_outputs(repository, file, definitions)
+    templated = resolve(repository, file, _without_nulls(value), empty=produced)
+    waits = {os.path.relpath(path, repository.root) for path in produced} & set(templated.vars_files)
+    findings = [
+        Finding(document.place("stages", group), "template", message, _template_hint(message, templated))
+        for group, message in templated.unresolved.items()
+    ]
+    if findings and not waits:
+        raise FindingsError(findings)
+    builder = _StageBuilder(repository, file, document)
+    stages, problems = [], []
+    for key, definition in templated.stages.items():
+        try:
+            stages.append(builder.build(key, templated.groups[key], definition))
+        except UserError as error:
+            problems.append(Finding(error.place or Place(file), "stage", error.message, error.hint))
+    if problems:
+        raise FindingsError(problems)
+    raw = {group: _body(definition) for group, definition in definitions.items()}
+    return Workflow(file, document, tuple(stages), templated.vars_files, templated.unresolved, raw)
+
+
+def read_document(repository: Repository, file: str) -> Document:
+    """The YAML of one file of the repository.
+
+    Raises:
+        UserError: it cannot be read, or is not YAML.
+    """
+    try:
+        text = (repository.root / file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"cannot be read: {error}", place=Place(file), hint="a text file in UTF-8 is expected"
+        ) from error
+    return Document(text, file)
+
+
+def _without_nulls(value: JSONValue) -> dict[str, JSONValue]:
+    """Top-level sections that are empty count as absent."""
+    return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else {}
+
+
+def _body(definition: JSONValue) -> Mapping[str, JSONValue]:
+    if not isinstance(definition, dict):
+        return {}
+    inner = definition.get("do", definition)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _template_hint(message: str, templated: Templated) -> str:
+    if "Could not find" in message:
+        files = ", ".join(templated.vars_files) or PARAMS_FILE
+        return f"define it in {files}, under `vars`, or correct the name"
+    return "correct the template"
+
+
+def _literal_outputs(repository: Repository, file: str, definitions: Mapping[str, JSONValue]) -> frozenset[str]:
+    """Absolute paths of outputs that dvc.yaml names without templates: a `vars` file among them may be missing still."""
+    folder = repository.root / posixpath.dirname(file)
+    paths = set()
+    for definition in definitions.values():
+        body = _body(definition)
+        wdir = body.get("wdir") or "."
+        for kind in _OUTPUT_KINDS:
+            items = body.get(kind)
+            for item in items if isinstance(items, list) else ():
+                for path in [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []:
+                    if "${" not in f"{path}{wdir}":
+                        paths.add(os.path.normpath(folder / str(wdir) / path))
+    return frozenset(paths)
+
+
+def _generators(workflows: Iterable[Workflow], stages: Sequence[Stage]) -> tuple[str, ...]:
+    read = {path for workflow in workflows for path in workflow.vars_files}
+    return tuple(stage.name for stage in stages if any(out.path in read for out in stage.outs))
+
+
+class _StageBuilder:
+    """Makes the stages of one file."""
+
+    def __init__(self, repository: Repository, file: str, document: Document) -> None:
+        self._root = str(repository.root)
+        self._file = file
+        self._folder = posixpath.dirname(file)
+        self._document = document
+        self._places: dict[str, Place] = {}
+
+    def build(self, key: str, group: str, definition: Mapping[str, JSONValue]) -> Stage:
+        """The stage of one resolved definition.
+
+        Raises:
+            UserError: a path or another value cannot be what it should be.
+        """
+        place = self._places.get(group) or self._places.setdefault(group, self._document.place("stages", group))
+        wdir = posixpath.normpath(posixpath.join(self._folder, str(definition.get("wdir") or ".")))
+        if wdir == ".." or wdir.startswith("../"):
+            raise UserError(
+                f"stage {key}: its wdir {wdir} is outside the repository", place=place, hint="use a folder inside"
+            )
+        cmd = definition.get("cmd")
+        outs = [out for kind in _OUTPUT_KINDS for out in self._outputs(definition.get(kind), kind, wdir, place)]
+        params = merge_keys(list(_as_list(definition.get("params"))))
+        meta = definition.get("meta")
+        stage = Stage(
+            name=key if self._file == "dvc.yaml" else f"{self._file}:{key}",
+            file=self._file,
+            key=key,
+            group=group,
+            cmd=tuple(str(part) for part in cmd) if isinstance(cmd, list) else str(cmd),
+            wdir=wdir,
+            deps=tuple(self._dependency(text, wdir, place) for text in _as_list(definition.get("deps"))),
+            outs=tuple(outs),
+            params=tuple(ParamsRead(self._path(file, wdir), file, keys) for file, keys in params.items()),
+            frozen=bool(definition.get("frozen")),
+            always_changed=bool(definition.get("always_changed")),
+            meta=meta if isinstance(meta, dict) else {},
+            place=place,
+        )
+        self._check(stage)
+        return stage
+
+    def _dependency(self, text: JSONValue, wdir: str, place: Place) -> Dependency:
+        if not isinstance(text, str):
+            raise UserError(f"a dep must be a path, found {text!r}", place=place)
+        return Dependency(self._path(text, wdir), self._text(text, wdir))
+
+    def _outputs(self, items: JSONValue, kind: OutputKind, wdir: str, place: Place) -> Iterable[Output]:
+        for item in _as_list(items):
+            pairs = item.items() if isinstance(item, dict) else [(item, {})]
+            for text, flags in pairs:
+                if not isinstance(text, str):
+                    raise UserError(f"an output must be a path, found {text!r}", place=place)
+                flags = {k: v for each in flags for k, v in each.items()} if isinstance(flags, list) else flags or {}
+                yield Output(
+                    path=self._path(text, wdir),
+                    text=self._text(text, wdir),
+                    kind=kind,
+                    cache=bool(flags.get("cache", True)),
+                    persist=bool(flags.get("persist", False)),
+                    push=bool(flags.get("push", True)),
+                    remote=flags.get("remote"),
+                )
+
+    def _path(self, text: str, wdir: str) -> str:
+        """From the root; what lies outside stays as it is."""
+        if "://" in text:
+            return text
+        if os.path.isabs(text):
+            inside = os.path.relpath(text, self._root)
+            return text if inside.startswith("..") else inside
+        path = posixpath.normpath(posixpath.join(wdir, text))
+        return os.path.normpath(os.path.join(self._root, path)) if path.startswith("../") else path
+
+    def _text(self, text: str, wdir: str) -> str:
+        if os.path.isabs(text) and not os.path.relpath(text, self._root).startswith(".."):
+            return os.path.relpath(text, os.path.join(self._root, wdir))
+        return text
+
+    @staticmethod
+    def _check(stage: Stage) -> None:
+        deps = [dep.path for dep in stage.deps]
+        outs = [out.path for out in stage.outs]
+        for path in outs:
+            if path in deps:
+                message = f"stage {stage.name}: {path} is a dep and an output at once"
+                raise UserError(message, place=stage.place, hint="take it out of one of the two")
+        for paths, what in ((deps, "deps"), (outs, "outputs")):
+            twice = (
+                next((path for path in paths if paths.count(path) > 1), None) if len(set(paths)) < len(paths) else None
+            )
+            if twice is not None:
+                raise UserError(
+                    f"stage {stage.name}: {twice} stands twice in its {what}", place=stage.place, hint="once is enough"
+                )
+        if any(not line.strip() for line in stage.cmd) if isinstance(stage.cmd, tuple) else not stage.cmd.strip():
+            raise UserError(
+                f"stage {stage.name}: its command is empty", place=stage.place, hint="write a command under cmd"
+            )
+
+
+def _as_list(value: JSONValue) -> Sequence[JSONValue]:
+    return value if isinstance(value, list) else [] if value is None else [value]

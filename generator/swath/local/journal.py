@@ -1,0 +1,63 @@
+"""What finished in a run, written down at once, so that kill -9 loses no finished stage.
+
+An append-only file in `.dvc/tmp/swath`, a JSON line a stage. Whoever opens the repository next reads it on top of
+dvc.lock; once its entries stand in dvc.lock it is emptied. A last line that was cut off is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from swath.model.plan import LockEntry
+    from swath.model.stage import Stage
+
+_VERSION: Final = 1
+FileEntries = dict[str, dict[str, "LockEntry"]]
+
+
+class Journal:
+    """The journal of one repository; one process writes it at a time (it holds the run lock)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "journal.jsonl"
+        self._fd = -1
+
+    def read(self) -> FileEntries:
+        """Entries that dvc.lock does not have yet: by dvc.yaml, by stage key."""
+        entries: FileEntries = {}
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return {}
+        for line in lines:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict) and record.get("version") == _VERSION:
+                entries.setdefault(record["file"], {})[record["key"]] = record["entry"]
+        return entries
+
+    def append(self, stage: Stage, entry: LockEntry) -> None:
+        """Write down that a stage is done; on return a kill of this process loses nothing."""
+        if self._fd < 0:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        record = {"version": _VERSION, "file": stage.file, "key": stage.key, "entry": entry}
+        os.write(self._fd, b"\n" + json.dumps(record).encode() + b"\n")
+
+    def clear(self) -> None:
+        """Empty it: all its entries stand in dvc.lock."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

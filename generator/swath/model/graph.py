@@ -1,0 +1,172 @@
+"""The graph of stages. No I/O.
+
+    train ──▶ combine ──▶ tile@a ──▶ filter@a
+                     └──▶ tile@b ──▶ filter@b
+
+An edge points from a stage to the stage that makes one of its deps, as in DVC: an output at the dep's path, above it, or
+inside it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from swath.errors import Place, UserError
+from swath.model.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class StageGraph:
+    """Stages by name, with their edges.
+
+    Attributes:
+        stages: every stage, in DVC's order of execution: depth first from each stage in the order of the files, a
+            stage after all that it needs. The order is stable: the same files give the same order.
+        upstream: for each name, the names of the stages that make its deps, in the order of its deps.
+        downstream: the same edges the other way round.
+    """
+
+    stages: Mapping[str, Stage]
+    upstream: Mapping[str, tuple[str, ...]]
+    downstream: Mapping[str, tuple[str, ...]]
+
+    def behind(self, names: Iterable[str]) -> set[str]:
+        """The named stages and all stages that need them."""
+        return _reach(self.downstream, names)
+
+    def before(self, names: Iterable[str]) -> set[str]:
+        """The named stages and all that they need."""
+        return _reach(self.upstream, names)
+
+    def only(self, names: Iterable[str]) -> StageGraph:
+        """The part of the graph with these stages, in the same order."""
+        kept = set(names)
+        return StageGraph(
+            {name: stage for name, stage in self.stages.items() if name in kept},
+            {name: tuple(n for n in ups if n in kept) for name, ups in self.upstream.items() if name in kept},
+            {name: tuple(n for n in downs if n in kept) for name, downs in self.downstream.items() if name in kept},
+        )
+
+
+def build_graph(stages: Sequence[Stage], tracked: Mapping[str, str] | None = None) -> StageGraph:
+    """Connect stages.
+
+    Args:
+        stages: in the order of the files.
+        tracked: outputs of `.dvc` files: path to the file's name; they may not overlap with stages' outputs.
+
+    Raises:
+        UserError: two stages write one path, an output lies inside another, or there is a cycle (with its path).
+    """
+    owners = _owners(stages, tracked or {})
+    paths = sorted(path for path in owners if owners[path])
+    upstream = {stage.name: _makers(stage, owners, paths) for stage in stages}
+    by_name = {stage.name: stage for stage in stages}
+    ordered = _postorder(by_name, upstream)
+    downstream: dict[str, list[str]] = {name: [] for name in ordered}
+    for name in ordered:
+        for maker in upstream[name]:
+            downstream[maker].append(name)
+    return StageGraph(
+        {name: by_name[name] for name in ordered},
+        {name: upstream[name] for name in ordered},
+        {name: tuple(names) for name, names in downstream.items()},
+    )
+
+
+def _owners(stages: Sequence[Stage], tracked: Mapping[str, str]) -> dict[str, Stage | None]:
+    owners: dict[str, Stage | None] = dict.fromkeys(tracked)
+    for stage in stages:
+        for out in stage.outs:
+            if out.path in owners:
+                other = owners[out.path]
+                by = f"stage {other.name}" if other else tracked[out.path]
+                message = f"the output {out.path} of stage {stage.name} is also one of {by}"
+                raise UserError(message, place=stage.place, hint="give each output one stage")
+            owners[out.path] = stage
+    for path, owner in owners.items():
+        for parent in _parents(path):
+            if parent in owners and (owner or owners[parent]):
+                a, b = owner or owners[parent], owners[parent] or owner
+                place = (owner or owners[parent]).place  # type: ignore[union-attr]  # one of them is a stage
+                message = f"the output {path} lies inside the output {parent}" + (
+                    f" of stage {b.name}" if b and b is not a else ""
+                )
+                raise UserError(message, place=place, hint="track one of them, or move one elsewhere")
+    return owners
+
+
+def _parents(path: str) -> Iterable[str]:
+    end = path.rfind("/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)
+
+
+def _makers(stage: Stage, owners: Mapping[str, Stage | None], paths: Sequence[str]) -> tuple[str, ...]:
+    """The stages that make the deps of `stage`: at the path, above it, or inside it."""
+    if stage.frozen:
+        return ()
+    names: dict[str, None] = {}
+    own_files = [read.path for read in stage.params]
+    for path in [dep.path for dep in stage.deps] + own_files:
+        for candidate in (*_parents(path), path):
+            owner = owners.get(candidate)
+            if owner:
+                names[owner.name] = None
+        prefix = "" if path == "." else path + "/"
+        position = bisect_left(paths, prefix)
+        while position < len(paths) and paths[position].startswith(prefix):
+            owner = owners[paths[position]]
+            if owner:
+                names[owner.name] = None
+            position += 1
+    return tuple(names)
+
+
+def _postorder(stages: Mapping[str, Stage], upstream: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Names in DVC's order of execution. Iterative: 10,000 stages may stand in one chain.
+
+    Raises:
+        UserError: there is a cycle.
+    """
+    done: dict[str, None] = {}
+    for start in stages:
+        if start in done:
+            continue
+        path: dict[str, None] = {start: None}
+        stack = [(start, iter(upstream[start]))]
+        while stack:
+            name, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                stack.pop()
+                path.pop(name)
+                done[name] = None
+            elif following in path:
+                raise _cycle([*list(path)[list(path).index(following) :], following], stages)
+            elif following not in done:
+                path[following] = None
+                stack.append((following, iter(upstream[following])))
+    return list(done)
+
+
+def _cycle(names: Sequence[str], stages: Mapping[str, Stage]) -> UserError:
+    chain = " needs ".join(names)
+    place = stages[names[0]].place if names else Place("dvc.yaml")
+    return UserError(
+        f"the stages depend on each other in a circle: {chain}", place=place, hint="take one of these deps out"
+    )
+
+
+def _reach(edges: Mapping[str, tuple[str, ...]], names: Iterable[str]) -> set[str]:
+    found = set(names)
+    waiting = list(found)
+    while waiting:
+        for following in edges[waiting.pop()]:
+            if following not in found:
+                found.add(following)
+                waiting.append(following)
+    return found

@@ -1,0 +1,264 @@
+"""Decide for each stage: unchanged, restore, or run; with all reasons.
+
+Pure: what is on disk, in the lock and in the cache is asked of `Facts`. The rules are DVC's (`dvc repro` on the same
+files executes the same stages; property tests hold the two equal), less its short cuts: all reasons are gathered, not
+only the first.
+
+Source: DVC 3.67.1, `stage/__init__.py: changed, run`, `stage/cache.py: restore, _can_hash`, read 2026-11-22.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final, Protocol
+
+from swath.model.content import content_from_lock_item
+from swath.model.plan import Decision, LockEntry, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    from swath.model.content import Content
+    from swath.model.graph import StageGraph
+    from swath.model.stage import Dependency, JSONValue, Output, ParamsRead, Stage
+
+Item = dict[str, "JSONValue"]
+_SERVICES: Final = "services/"
+# What a lock item says beside which data it means.
+_NOT_IDENTITY: Final = frozenset({"path", "size", "nfiles", "isexec"})
+
+
+class Facts(Protocol):
+    """What is so, of one repository at one moment."""
+
+    def locked(self, stage: Stage) -> LockEntry | None:
+        """The stage's entry in dvc.lock (or in the journal of a run that was killed)."""
+
+    def dep(self, stage: Stage, dep: Dependency, locked: Item | None) -> Item | None:
+        """The dep as dvc.lock would say it now, hashed in the way that `locked` is; None: it does not exist."""
+
+    def out(self, stage: Stage, out: Output, locked: Item | None) -> Item | None:
+        """The output, likewise; None: it does not exist."""
+
+    def params(self, read: ParamsRead) -> dict[str, JSONValue] | None:
+        """The parameters there are; None: the file does not exist."""
+
+    def has_object(self, content: Content) -> bool:
+        """Whether the cache has the data."""
+
+    def run_cache(self, key: str) -> LockEntry | None:
+        """The run-cache entry to take for a key."""
+
+    @property
+    def checks_outputs(self) -> bool:
+        """Whether outputs must be there (workspace), or only the inputs count (a revision without data)."""
+
+
+def decide(graph: StageGraph, facts: Facts, *, forced: Container[str] = ()) -> dict[str, Decision]:
+    """Decide for every stage of a graph.
+
+    A stage behind one that will run is ``run`` with the reason ``upstream``: whoever runs it looks again when its inputs
+    are known. A restored output feeds the decisions behind it, so `facts` may be told (`facts.assume`).
+
+    Returns:
+        Decisions by name, in the graph's order.
+    """
+    decisions: dict[str, Decision] = {}
+    for name, stage in graph.stages.items():
+        moving = tuple(up for up in graph.upstream[name] if decisions[up].kind == "run")
+        decision = _decide_behind(stage, facts, moving, graph) if moving else decide_stage(stage, facts, forced=name in forced)
+        if decision.kind == "restore" and decision.entry is not None:
+            assume = getattr(facts, "assume", None)
+            if assume is not None:
+                assume(stage, decision.entry)
+        decisions[name] = decision
+    return decisions
+
+
+def _decide_behind(stage: Stage, facts: Facts, moving: tuple[str, ...], graph: StageGraph) -> Decision:
+    reasons = [Reason("upstream", name) for name in moving]
+    made = [out.path for name in moving for out in graph.stages[name].outs]
+    entry = facts.locked(stage)
+    if entry is None:
+        return Decision("run", (Reason("new"), *reasons))
+    settled = [dep for dep in stage.deps if not any(_touches(path, dep.path) for path in made)]
+    own, _ = _changed_inputs(stage, settled, entry, facts)
+    return Decision("run", (*own, *reasons))
+
+
+def _touches(a: str, b: str) -> bool:
+    return a == b or a.startswith(b + "/") or b.startswith(a + "/") or b == "."
+
+
+def decide_stage(stage: Stage, facts: Facts, *, forced: bool = False) -> Decision:
+    """Decide for one stage whose inputs are all known."""
+    entry = facts.locked(stage)
+    reasons, inputs = _changed_inputs(stage, stage.deps, entry or {}, facts)
+    if entry is None:
+        reasons = [Reason("new"), *[reason for reason in reasons if reason.kind == "missing"]]
+    if stage.frozen:
+        return Decision("unchanged", (Reason("frozen"),))
+    outs = list(_changed_outputs(stage, entry, facts)) if entry and facts.checks_outputs else []
+    if stage.always_changed or stage.is_callback:
+        reasons.append(Reason("always"))
+    if forced:
+        return Decision("run", (Reason("forced"), *reasons, *outs))
+    if not reasons and not outs:
+        return Decision("unchanged")
+    restored = _restorable(stage, inputs, entry if entry and not reasons else None, facts)
+    return Decision("restore" if restored else "run", (*reasons, *outs), restored)
+
+
+def _changed_inputs(
+    stage: Stage, deps: Iterable[Dependency], entry: LockEntry, facts: Facts
+) -> tuple[list[Reason], LockEntry | None]:
+    """How command, deps and parameters differ from the lock, and the entry (without outs) that they would have.
+
+    The entry is None when an input is missing or deps were left out.
+    """
+    reasons: list[Reason] = []
+    cmd: JSONValue = list(stage.cmd) if isinstance(stage.cmd, tuple) else stage.cmd
+    if entry and entry.get("cmd") != cmd:
+        reasons.append(Reason("cmd", old=entry.get("cmd"), new=cmd))
+    locked = items_by_path(entry, "deps")
+    current: dict[str, Item | None] = {}
+    for dep in deps:
+        old = locked.get(dep.text)
+        new = current[dep.text] = facts.dep(stage, dep, old)
+        if new is None:
+            reasons.append(Reason("missing", dep.path, old=_name(old)))
+        elif entry and identity(new) != identity(old):
+            kind = "service" if dep.path.startswith(_SERVICES) else "dep"
+            reasons.append(Reason(kind, dep.path, _name(old), _name(new)))
+    values, changed = _changed_params(stage, entry, facts)
+    reasons.extend(changed)
+    complete = len(current) == len(stage.deps) and all(current.values()) and values is not None
+    return reasons, _entry(cmd, current, values) if complete else None
+
+
+def _entry(cmd: JSONValue, deps: Mapping[str, Item | None], params: Mapping[str, JSONValue] | None) -> LockEntry:
+    entry: LockEntry = {"cmd": cmd}
+    if deps:
+        entry["deps"] = [item for _, item in sorted(deps.items())]
+    if params:
+        names = sorted(params, key=lambda name: (name != "params.yaml", name))
+        entry["params"] = {name: params[name] for name in names}
+    return entry
+
+
+def _changed_params(stage: Stage, entry: LockEntry, facts: Facts) -> tuple[dict[str, JSONValue] | None, list[Reason]]:
+    """The parameters as the lock would say them (None: some are missing), and the changed ones."""
+    reasons: list[Reason] = []
+    values: dict[str, JSONValue] | None = {}
+    all_locked = entry.get("params")
+    for read in stage.params:
+        known = all_locked.get(read.text) if isinstance(all_locked, dict) else None
+        old = known if isinstance(known, dict) else {}
+        new = facts.params(read)
+        if new is None or any(key not in new for key in read.keys):
+            absent = [key for key in read.keys if new is None or key not in new] or [""]
+            reasons.extend(Reason("missing", f"{read.path}:{key}".rstrip(":"), old=old.get(key)) for key in absent)
+            values = None
+            continue
+        if entry:
+            for key in read.keys or sorted({*new, *old}):
+                if key not in old or key not in new or _plain(new[key]) != old[key]:
+                    reasons.append(Reason("param", f"{read.path}:{key}", old.get(key), _plain(new.get(key))))
+        if values is not None:
+            values[read.text] = {key: _plain(new[key]) for key in sorted(new)}
+    return values, reasons
+
+
+def _plain(value: JSONValue) -> JSONValue:
+    """Tuples of Python parameter files stand as lists in the lock."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _changed_outputs(stage: Stage, entry: LockEntry, facts: Facts) -> Iterable[Reason]:
+    locked = items_by_path(entry, "outs")
+    for out in stage.outs:
+        old = locked.get(out.text)
+        new = facts.out(stage, out, old)
+        content = content_from_lock_item(old) if old else None
+        if new is None:
+            yield Reason("missing", out.path, old=_name(old))
+        elif identity(new) != identity(old):
+            yield Reason("out", out.path, _name(old), _name(new))
+        elif out.cache and content and not facts.has_object(content):
+            yield Reason("missing", out.path, old=_name(old), new=_name(new))
+
+
+def _restorable(stage: Stage, inputs: LockEntry | None, unchanged: LockEntry | None, facts: Facts) -> LockEntry | None:
+    """The entry whose outputs the cache can give: the lock's own when the inputs are unchanged, else the run cache's."""
+    if inputs is None or not can_hash(stage):
+        return None
+    if unchanged is not None and _has_all_outputs(stage, unchanged):
+        entry: LockEntry | None = unchanged
+    else:
+        entry = facts.run_cache(run_cache_key(stage, inputs))
+    return entry if entry is not None and _is_cached(entry, facts) else None
+
+
+def _has_all_outputs(stage: Stage, entry: LockEntry) -> bool:
+    locked = items_by_path(entry, "outs")
+    return all(out.text in locked for out in stage.outs)
+
+
+def _is_cached(entry: LockEntry, facts: Facts) -> bool:
+    contents = [content_from_lock_item(item) for item in items_by_path(entry, "outs").values()]
+    return all(content is not None and facts.has_object(content) for content in contents)
+
+
+def can_hash(stage: Stage) -> bool:
+    """Whether DVC's run cache is for this stage at all."""
+    if stage.always_changed or not (stage.deps or stage.params) or not stage.outs:
+        return False
+    if any("://" in dep.path for dep in stage.deps):
+        return False
+    return not any(out.persist or "://" in out.path or out.path.startswith("/") for out in stage.outs)
+
+
+def fills_run_cache(stage: Stage) -> bool:
+    """Whether DVC saves this stage's results there: not when an output that is no metric or plot is outside the cache."""
+    return can_hash(stage) and all(out.cache or out.kind != "outs" for out in stage.outs)
+
+
+def run_cache_key(stage: Stage, inputs: LockEntry) -> str:
+    """The key of the run cache for these inputs.
+
+    Args:
+        inputs: a lock entry; its outs do not count.
+    """
+    document = {key: value for key, value in inputs.items() if key != "outs"}
+    document["outs"] = sorted(out.text for out in stage.outs)
+    return entry_hash(document)
+
+
+def entry_hash(document: LockEntry) -> str:
+    """SHA-256 over the JSON of an entry, sizes and file counts left out; a run-cache file's name is that of its entry."""
+    return hashlib.sha256(json.dumps(_without_sizes(document), sort_keys=True).encode()).hexdigest()
+
+
+def _without_sizes(value: JSONValue) -> JSONValue:
+    if isinstance(value, dict):
+        return {key: _without_sizes(item) for key, item in value.items() if key not in {"size", "nfiles"}}
+    return [_without_sizes(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def items_by_path(entry: Mapping[str, JSONValue], section: str) -> dict[str, Item]:
+    """The deps or outs of a lock entry, by their path in the lock."""
+    items = entry.get(section)
+    return {str(item["path"]): item for item in items if isinstance(item, dict)} if isinstance(items, list) else {}
+
+
+def identity(item: Item | None) -> Item | None:
+    """What of a lock item says which data it means."""
+    return None if item is None else {key: value for key, value in item.items() if key not in _NOT_IDENTITY}
+
+
+def _name(item: Item | None) -> JSONValue:
+    """The hash of a lock item, for people."""
+    if item is None:
+        return None
+    return next((item[key] for key in ("md5", "etag", "checksum") if key in item), None)
