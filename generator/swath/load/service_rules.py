@@ -183,7 +183,7 @@ def _image(image: Image, document: Document, folder: Path) -> Iterator[Finding]:
         message = f"'{image.build}' is no folder inside the service's own"
         yield Finding(document.place("image", "build"), "image", message, "write `build: .`")
         return
-    files = {("image", "dockerfile"): image.dockerfile}
+    files: dict[tuple[str, ...], str] = {("image", "dockerfile"): image.dockerfile}
     files |= {("image", "variants", name, "dockerfile"): variant.dockerfile for name, variant in image.variants.items()}
     for path, dockerfile in files.items():
         if not _is_inside(folder / image.build, dockerfile):

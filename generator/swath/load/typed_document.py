@@ -48,7 +48,7 @@ def decode(document: Document, kind: type[T]) -> tuple[T | None, tuple[Finding, 
 
 
 def _findings(document: Document, value: object, kind: object, path: Path) -> Iterator[Finding]:
-    """What is wrong with `value`, which should be of type `kind`; structs inside are walked, the rest asked of msgspec."""
+    """What is wrong with `value`, which should be of type `kind`; structs inside are walked."""
     struct = _struct(kind)
     origin = get_origin(_bare(kind))
     if struct and isinstance(value, dict):
@@ -112,7 +112,7 @@ def _inner_path(message: str) -> Path:
 
 
 def _plain(error: msgspec.ValidationError) -> str:
-    """msgspec's message without its path, in the users' words."""
+    """The message of msgspec without its path, in the users' words."""
     text = re.sub(r" - at (?:the key in )?`\$.*`$", "", str(error))
     text = text.replace(" | null`", "`")
     for term, plain in _PLAIN.items():

@@ -1,0 +1,254 @@
+"""Run one program to its end on this machine, within its limits, and leave nothing of it behind.
+
+The program leads a session and process group of its own. Whoever of the group is left when it has ended is killed, so
+that nothing writes into a stage's outputs after the stage. Thread-safe: no code of ours runs between fork and exec.
+Called by the runtimes `process` and `inside`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from swath.errors import UserError
+from swath.execute.guard import guard, launcher
+from swath.execute.process_memory import MemoryWatch, group_members, processes_with
+from swath.model.invocation import Outcome
+from swath.model.units import Duration, Size
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+EXIT_TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits.h
+_GRACE_S: Final = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
+_FIRST_LOOK_S: Final = 0.01
+_LAST_LOOK_S: Final = 0.25  # how late, at most, a stop, a timeout or too much memory is seen
+_DRAIN_S: Final = 5.0  # for killed processes to be gone
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A program to run.
+
+    Attributes:
+        argv: the program and its words.
+        cwd: its working directory.
+        environment: all of its variables.
+        timeout_s: longest time; None: no limit.
+        memory_bytes: most memory of it and its descendants together; None: no limit.
+        mark: ``NAME=value`` out of `environment` that nobody else has: strays that left the process group are known by it.
+        grace_s: time between SIGTERM and SIGKILL.
+    """
+
+    argv: list[str]
+    cwd: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+    memory_bytes: int | None = None
+    mark: str = ""
+    grace_s: float = _GRACE_S
+
+
+def run_child(child: Child, log: BinaryIO | None, stop: threading.Event) -> Outcome:
+    """Run the program to its end.
+
+    Args:
+        child: what to run.
+        log: where stdout and stderr go; None: to this process's own.
+        stop: when it is set, the program is ended.
+
+    Returns:
+        With the program's exit code, or 128 + n when signal n ended it; a reason whenever that is not 0.
+
+    Raises:
+        UserError: there is no such program, or no such working directory.
+    """
+    path = child.environment.get("PATH", os.defpath)
+    if shutil.which(child.argv[0], path=path) is None:
+        raise UserError(f"cannot start '{child.argv[0]}': there is no such program on PATH ({path})")
+    if not child.cwd.is_dir():
+        raise UserError(f"cannot start '{child.argv[0]}': there is no folder {child.cwd}")
+    with _log_file(log) as target:
+        return _Attempt(child, target).outcome(stop)
+
+
+class _Attempt:
+    """One started program."""
+
+    def __init__(self, child: Child, log: BinaryIO | None) -> None:
+        self._child = child
+        self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            launcher(child.argv), cwd=child.cwd, env=dict(child.environment), stdin=guard().pipe(), stdout=log,
+            stderr=None if log is None else subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        self._pid = self._process.pid
+        self._memory = MemoryWatch(self._pid)
+        self._exit = _Exit(self._pid)
+
+    def outcome(self, stop: threading.Event) -> Outcome:
+        """Watch the program until it ends."""
+        try:
+            why = self._watch(stop)
+            if why:
+                self._end()
+        finally:
+            usage = self._clear()
+        code = self._process.returncode
+        code = 128 - code if code < 0 else code
+        if why:
+            code = code or 1
+        return Outcome(
+            exit_code=code,
+            reason=why or _ending(code),
+            wall_s=time.monotonic() - self._started,
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            peak_memory_bytes=self._peak_bytes(usage),
+            temporary=code == EXIT_TEMPORARY and not why,
+        )
+
+    def _watch(self, stop: threading.Event) -> str:
+        """Wait until the program ends by itself (an empty text) or must be ended (why)."""
+        look_s, limit = _FIRST_LOOK_S, self._child.memory_bytes
+        while True:
+            left_s = look_s
+            if self._child.timeout_s is not None:
+                left_s = max(0.0, min(look_s, self._started + self._child.timeout_s - time.monotonic()))
+            if self._exit.wait(left_s):
+                return ""
+            if stop.is_set():
+                return "it was stopped"
+            if self._child.timeout_s is not None and time.monotonic() >= self._started + self._child.timeout_s:
+                return f"it took longer than its timeout of {_duration(self._child.timeout_s)}"
+            used = self._memory.is_above(limit)
+            if used is not None and limit is not None:
+                return f"it used {Size(used)} of memory; its limit is {Size(limit)} (resources.memory)"
+            look_s = min(2 * look_s, _LAST_LOOK_S)
+
+    def _end(self) -> None:
+        """Ask the whole group to end, and wait as long as somebody of it is left and the grace lasts."""
+        deadline = time.monotonic() + self._child.grace_s
+        _signal_group(self._pid, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            if self._exit.wait(_FIRST_LOOK_S * 5) and not group_members(self._pid):
+                return
+            if self._exit.is_over:
+                time.sleep(_FIRST_LOOK_S * 5)
+        _signal_group(self._pid, signal.SIGKILL)
+        for stray in processes_with(self._child.mark) if self._child.mark else ():
+            with contextlib.suppress(OSError):
+                os.kill(stray, signal.SIGKILL)
+
+    def _clear(self) -> resource.struct_rusage:
+        """Kill who is left of the group, then take the program's exit: until then its number is no one else's."""
+        _signal_group(self._pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self._pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._exit.close()
+        deadline = time.monotonic() + _DRAIN_S
+        while _group_exists(self._pid) and group_members(self._pid) and time.monotonic() < deadline:
+            time.sleep(_FIRST_LOOK_S)
+        guard().leave(self._pid)
+        return usage
+
+    def _peak_bytes(self, usage: resource.struct_rusage) -> int:
+        """The largest process.
+
+        The kernel counts a child's peak from fork on, when its memory still was ours; so its figure tells only when it
+        is above our own, and the samples tell the rest.
+        """
+        reported = usage.ru_maxrss * 1024 if usage.ru_maxrss > self._own_peak else 0
+        return max(reported, self._memory.peak_bytes)
+
+
+class _Exit:
+    """Waits for a child's end without taking its exit."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.is_over = False
+        self._poll: select.poll | None = None
+        with contextlib.suppress(OSError):  # kernels before 5.3
+            self._handle = os.pidfd_open(pid)
+            self._poll = select.poll()
+            self._poll.register(self._handle, select.POLLIN)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the child has ended, now or within the given time."""
+        if self.is_over:
+            return True
+        if self._poll is not None:
+            self.is_over = bool(self._poll.poll(seconds * 1000))
+        else:
+            deadline = time.monotonic() + seconds
+            while not self._has_ended() and time.monotonic() < deadline:
+                time.sleep(0.002)
+            self.is_over = self._has_ended()
+        return self.is_over
+
+    def close(self) -> None:
+        """Give the handle back."""
+        if self._poll is not None:
+            os.close(self._handle)
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+@contextlib.contextmanager
+def _log_file(log: BinaryIO | None) -> Iterator[BinaryIO | None]:
+    """A file that a child can write to; a log in memory gets its text at the end."""
+    try:
+        if log is not None:
+            log.flush()
+            log.fileno()
+    except OSError:
+        with tempfile.TemporaryFile() as file:
+            try:
+                yield file
+            finally:
+                file.seek(0)
+                shutil.copyfileobj(file, log)
+    else:
+        yield log
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _ending(code: int) -> str:
+    if code == 0:
+        return ""
+    if code > 128 and code - 128 in {number.value for number in signal.Signals}:
+        name = signal.Signals(code - 128).name
+        hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+        return f"it was ended by {name}{hint}"
+    return f"it ended with exit code {code}"
+
+
+def _duration(seconds: float) -> str:
+    return str(Duration(seconds)) if seconds >= 1 else f"{seconds:g}s"

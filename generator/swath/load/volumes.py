@@ -1,0 +1,106 @@
+"""Read `volumes` of swath.yaml: the places outside the repository that stages name and nobody hashes.
+
+`swath exec` reads this key alone; `load/settings.py` reads the whole file with the same struct.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+
+from msgspec import Meta, Struct
+
+from swath.errors import FindingsError, UserError
+from swath.load.typed_document import decode
+from swath.model.invocation import Volume
+from swath.model.suggestion import did_you_mean, one_of
+from swath.schema.yaml12 import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+SETTINGS_FILE: Final = "swath.yaml"
+_URL: Final = re.compile(r"https?://")
+
+
+class VolumeEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of `volumes`.
+
+    Attributes:
+        path: a folder (absolute, or from the repository's root) or an http(s) URL; None: SWATH_VOLUME_NAME must say it.
+        read_only: services may only read it.
+    """
+
+    path: str | None = None
+    read_only: bool = True
+
+
+class _VolumesOnly(Struct, frozen=True):
+    """swath.yaml without its other keys, which are not judged here."""
+
+    volumes: dict[Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")], VolumeEntry] = {}
+
+
+def read_volumes(root: Path, environment: Mapping[str, str]) -> dict[str, Volume]:
+    """The repository's volumes by name, each with its path on this machine.
+
+    Args:
+        root: the repository's root.
+        environment: where SWATH_VOLUME_NAME may override a path.
+
+    Raises:
+        UserError: swath.yaml is not YAML.
+        FindingsError: its `volumes` are wrong.
+    """
+    try:
+        text = (root / SETTINGS_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    if "volumes" not in text:
+        return {}
+    document = Document(text, SETTINGS_FILE)
+    if not isinstance(document.value, dict):
+        return {}
+    settings, findings = decode(document, _VolumesOnly)
+    if settings is None:
+        relevant = [finding for finding in findings if finding.place.key.startswith("volumes")]
+        raise FindingsError(relevant or findings)
+    return resolve_volumes(settings.volumes, root, environment)
+
+
+def resolve_volumes(
+    entries: Mapping[str, VolumeEntry], root: Path, environment: Mapping[str, str]
+) -> dict[str, Volume]:
+    """The volumes of some entries with this machine's paths; a volume that has none yet has an empty path."""
+    return {name: _volume(name, entry, root, environment) for name, entry in entries.items()}
+
+
+def volume_variable(name: str) -> str:
+    """The environment variable that overrides a volume's path: ``SWATH_VOLUME_MY_ARCHIVE`` for ``my-archive``."""
+    return "SWATH_VOLUME_" + name.upper().replace("-", "_")
+
+
+def needed_volumes(names: Iterable[str], volumes: Mapping[str, Volume]) -> dict[str, Volume]:
+    """The named volumes.
+
+    Raises:
+        UserError: one is not in swath.yaml, or has no path on this machine.
+    """
+    needed: dict[str, Volume] = {}
+    for name in names:
+        if name not in volumes:
+            hint = did_you_mean(name, volumes) or (one_of(volumes) if volumes else "add it under `volumes`")
+            raise UserError(f"{SETTINGS_FILE} names no volume '{name}'", hint=hint)
+        if not volumes[name].path:
+            hint = f"set {volume_variable(name)}, or `path` under volumes.{name} in {SETTINGS_FILE}"
+            raise UserError(f"the volume '{name}' has no path on this machine", hint=hint)
+        needed[name] = volumes[name]
+    return needed
+
+
+def _volume(name: str, entry: VolumeEntry, root: Path, environment: Mapping[str, str]) -> Volume:
+    path = environment.get(volume_variable(name)) or entry.path or ""
+    if path and not _URL.match(path):
+        path = str(root / path)
+    return Volume(name, path, entry.read_only)
