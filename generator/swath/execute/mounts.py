@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import UserError
+from swath.model.arguments import volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +34,6 @@ REPOSITORY: Final = "/swath/repository"
 VOLUMES: Final = "/swath/volumes"
 HOME: Final = "/swath/home"
 TEMPORARY: Final = "/tmp"  # noqa: S108 - the container's own
-VOLUME_PREFIX: Final = "volume:"
 # Where DVC keeps an object: <cache>/files/md5/ab/cdef…; before DVC 3 <cache>/ab/cdef….
 _CACHE_OBJECT: Final = re.compile(r"(.+)/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?", re.DOTALL)
 
@@ -131,10 +131,10 @@ class _Paths:
         return self._seen(parameter, value)
 
     def _seen(self, parameter: Parameter | None, value: str) -> str:
-        if value.startswith(VOLUME_PREFIX):
-            return self._add_volume(value)
         if parameter is None or not parameter.is_path:
             return value
+        if volume := volume_of(value):
+            return self._add_volume(value, *volume)
         target = self._target(value)
         if parameter.direction == "output":
             self._add_output(value, target, is_directory=parameter.item_type == "directory")
@@ -177,8 +177,7 @@ class _Paths:
             raise UserError(f"the output {value!r} of the service {name} holds the stage's working directory")
         self.outputs[target] = StagedOutput(value, self._tree / inside, self._root / inside, is_directory)
 
-    def _add_volume(self, value: str) -> str:
-        name, _, below = value.removeprefix(VOLUME_PREFIX).partition("/")
+    def _add_volume(self, value: str, name: str, below: str) -> str:
         volume = self._invocation.volumes.get(name)
         if volume is None:
             raise UserError(f"the volume {name!r} is not known", hint="name it in swath.yaml: volumes")

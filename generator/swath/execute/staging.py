@@ -115,16 +115,24 @@ def dead_sessions(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def stage_invocation(invocation: Invocation, folder: Path) -> Staging:
-    """Lay out the empty `folder` for one attempt; stale outputs go from the workspace, parents of outputs are made.
+    """Lay out the empty `folder` for one attempt.
+
+    Stale outputs go from the workspace; those that the invocation keeps are copied, so that the service can go on with
+    them and a failure leaves them as they were. Parents of outputs are made.
 
     Raises:
         UserError: as `layout_in` says.
     """
     layout = layout_in(folder, invocation)
     for output in layout.outputs:
-        remove_tree(output.final)
-        output.final.parent.mkdir(parents=True, exist_ok=True)
         output.staged.parent.mkdir(parents=True, exist_ok=True)
+        if not invocation.keep_outputs:
+            remove_tree(output.final)
+        elif output.final.is_dir():
+            shutil.copytree(output.final, output.staged)
+        elif output.final.exists():
+            shutil.copy2(output.final, output.staged)
+        output.final.parent.mkdir(parents=True, exist_ok=True)
     (folder / "tree" / invocation.wdir).mkdir(parents=True, exist_ok=True)
     (folder / "tmp").chmod(0o1777)
     return Staging(folder=folder, layout=layout)

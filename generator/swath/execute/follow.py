@@ -1,0 +1,245 @@
+"""One container from its start to its end: its output into the log, its limits kept, its figures taken.
+
+The caller's thread waits; one more thread copies the output. The container is removed on every way out. Called by
+`execute/container.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import requests
+from docker import errors, types
+from docker.utils.socket import frames_iter
+
+from swath.errors import PassingFaultError
+from swath.execute.diagnose import TAIL_BYTES
+from swath.execute.engine import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import BinaryIO
+
+    from swath.execute.engine import Engine
+    from swath.execute.sandbox import Sandbox
+
+GRACE_S: Final = 10
+_POLL_S: Final = 0.1
+_FIGURES_EVERY_S: Final = 1.0
+_STDERR: Final = 2
+_TMPFS: Final = {"/run": "size=16m,mode=1777", "/var/tmp": "mode=1777"}  # noqa: S108 - the container's own
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a container ended.
+
+    Attributes:
+        exit_code: of its first process.
+        is_timeout: it was stopped for its timeout.
+        is_stopped: it was stopped because the caller said so.
+        is_out_of_memory: the kernel killed a process in it for its memory limit.
+        tail: the end of its output.
+    """
+
+    exit_code: int = -1
+    is_timeout: bool = False
+    is_stopped: bool = False
+    is_out_of_memory: bool = False
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+    tail: str = ""
+
+
+def run_container(
+    engine: Engine,
+    name: str,
+    sandbox: Sandbox,
+    log: BinaryIO | None,
+    *,
+    timeout_s: float | None,
+    stop: threading.Event,
+) -> Ended:
+    """Make, start, follow and remove one container.
+
+    Raises:
+        UserError: the engine cannot start it as it is asked for.
+        PassingFaultError: the engine did not answer.
+    """
+    ended = Ended()
+    try:
+        with translated(engine.address):
+            container = _create(engine, name, sandbox)
+            output = _Output(engine, container, log)
+        try:
+            began = time.monotonic()
+            with translated(engine.address):
+                engine.api.start(container)
+                output.start()
+                _attend(engine, output, ended, None if timeout_s is None else began + timeout_s, stop)
+                ended.wall_s = time.monotonic() - began
+                state = engine.api.inspect_container(container)["State"]
+            ended.exit_code = int(state["ExitCode"])
+            ended.is_out_of_memory = bool(state.get("OOMKilled"))
+        finally:
+            output.close()
+        ended.tail = output.tail()
+    finally:
+        engine.remove(name)
+    return ended
+
+
+def _create(engine: Engine, name: str, sandbox: Sandbox) -> str:
+    api = engine.api
+    host = api.create_host_config(
+        mounts=[
+            types.Mount(target=bind.target, source=bind.source, type="bind", read_only=bind.read_only)
+            for bind in sandbox.binds
+        ],
+        tmpfs=_TMPFS,
+        read_only=True,
+        init=True,
+        network_mode=None if sandbox.network else "none",
+        extra_hosts={"host.docker.internal": "host-gateway"} if sandbox.network else None,
+        cap_drop=["ALL"],
+        cap_add=list(sandbox.capabilities),
+        security_opt=list(sandbox.security),
+        group_add=list(sandbox.groups),
+        userns_mode=sandbox.userns,
+        nano_cpus=None if sandbox.cpus is None else int(sandbox.cpus * 1e9),
+        mem_limit=sandbox.memory,
+        memswap_limit=sandbox.memory,
+        shm_size=sandbox.shm,
+        device_requests=[
+            types.DeviceRequest(device_ids=[str(number) for number in sandbox.gpus], capabilities=[["gpu"]])
+        ]
+        if sandbox.gpus
+        else None,
+        log_config=types.LogConfig(type="none"),
+    )
+    made = api.create_container(
+        sandbox.image,
+        entrypoint=[sandbox.command[0]],
+        command=list(sandbox.command[1:]),
+        name=name,
+        environment=dict(sandbox.environment),
+        user=sandbox.user,
+        working_dir=sandbox.workdir,
+        labels=dict(sandbox.labels),
+        host_config=host,
+    )
+    return str(made["Id"])
+
+
+def _attend(engine: Engine, output: _Output, ended: Ended, deadline: float | None, stop: threading.Event) -> None:
+    """Wait for the end; bring it about when the deadline has passed or the caller says so."""
+    container = output.container
+    next_figures = time.monotonic()
+    while not _has_ended(engine, output):
+        now = time.monotonic()
+        ended.is_stopped = stop.is_set()
+        ended.is_timeout = not ended.is_stopped and deadline is not None and now >= deadline
+        if ended.is_stopped or ended.is_timeout:
+            _end(engine, container)
+            return
+        if now >= next_figures:
+            _take_figures(engine, container, ended)
+            next_figures = now + _FIGURES_EVERY_S
+
+
+def _has_ended(engine: Engine, output: _Output) -> bool:
+    """Wait a moment; tells whether the container has ended. Its output ends first, or breaks off."""
+    if not output.finished.wait(_POLL_S):
+        return False
+    if engine.api.inspect_container(output.container)["State"]["Running"]:
+        time.sleep(_POLL_S)
+        return False
+    return True
+
+
+def _end(engine: Engine, container: str) -> None:
+    """SIGTERM, and SIGKILL after the grace."""
+    with contextlib.suppress(errors.NotFound):
+        engine.api.stop(container, timeout=GRACE_S)
+
+
+def _take_figures(engine: Engine, container: str, ended: Ended) -> None:
+    """Keep the largest memory and the last processor time that the engine tells; it may tell nothing."""
+    with contextlib.suppress(errors.DockerException, requests.RequestException):
+        figures = engine.api.stats(container, stream=False, one_shot=True)
+        cpu_ns = _number(figures, "cpu_stats", "cpu_usage", "total_usage")
+        memory = max(
+            _number(figures, "memory_stats", "max_usage"),
+            _number(figures, "memory_stats", "usage") - _number(figures, "memory_stats", "stats", "inactive_file"),
+        )
+        ended.cpu_s = max(ended.cpu_s, cpu_ns / 1e9)
+        ended.peak_memory_bytes = max(ended.peak_memory_bytes, memory)
+
+
+def _number(document: Mapping[str, object], *keys: str) -> int:
+    value: object = document
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, int) else 0
+
+
+class _Output:
+    """Copies a container's output, and keeps its end."""
+
+    def __init__(self, engine: Engine, container: str, log: BinaryIO | None) -> None:
+        self.container = container
+        self._log = log
+        self._tail = bytearray()
+        self._socket = engine.api.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
+        self.finished = threading.Event()
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._copy, name=f"output of {container[:12]}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to copy."""
+        self._thread.start()
+
+    def _copy(self) -> None:
+        try:
+            for stream, data in frames_iter(self._socket, tty=False):  # type: ignore[no-untyped-call] # types-docker
+                self._tail += data
+                del self._tail[:-TAIL_BYTES]
+                self._write(stream, data)
+        except (OSError, ValueError):  # the connection broke; the container tells itself whether it has ended
+            pass
+        finally:
+            self.finished.set()
+
+    def _write(self, stream: int, data: bytes) -> None:
+        target = self._log or (sys.stderr.buffer if stream == _STDERR else sys.stdout.buffer)
+        try:
+            target.write(data)
+            target.flush()
+        except OSError as error:  # no space: the service goes on, and the stage fails at its end
+            self._failure = error
+
+    def tail(self) -> str:
+        """The end of the output.
+
+        Raises:
+            PassingFaultError: the log could not be written.
+        """
+        if self._failure:
+            raise PassingFaultError(f"the service's log could not be written: {self._failure.strerror}")
+        return self._tail.decode(errors="replace")
+
+    def close(self) -> None:
+        """Let the copying end, and close the connection."""
+        if self._thread.is_alive():
+            self._thread.join(timeout=GRACE_S)
+        response = getattr(self._socket, "_response", None)
+        for connection in (response, self._socket):
+            with contextlib.suppress(OSError, ValueError):  # the other one may have closed it
+                if connection is not None:
+                    connection.close()
