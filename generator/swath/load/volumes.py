@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from swath.errors import FindingsError, UserError
 from swath.load.typed_document import decode
 from swath.model.invocation import Volume
+from swath.model.settings import VolumeEntry, VolumeName  # noqa: TC001 - msgspec resolves annotations when it runs
 from swath.model.suggestion import did_you_mean, one_of
 from swath.schema.yaml12 import Document
 
@@ -24,22 +25,10 @@ SETTINGS_FILE: Final = "swath.yaml"
 _URL: Final = re.compile(r"https?://")
 
 
-class VolumeEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One entry of `volumes`.
-
-    Attributes:
-        path: a folder (absolute, or from the repository's root) or an http(s) URL; None: SWATH_VOLUME_NAME must say it.
-        read_only: services may only read it.
-    """
-
-    path: str | None = None
-    read_only: bool = True
-
-
 class _VolumesOnly(Struct, frozen=True):
     """swath.yaml without its other keys, which are not judged here."""
 
-    volumes: dict[Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")], VolumeEntry] = {}
+    volumes: dict[VolumeName, VolumeEntry] = {}
 
 
 def read_volumes(root: Path, environment: Mapping[str, str]) -> dict[str, Volume]:

@@ -1,0 +1,80 @@
+"""What is operational about a stage: `meta.swath` of the stage beats swath.yaml, which beats service.yaml."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swath.errors import FindingsError, Place
+from swath.load.typed_document import decode
+from swath.model.service import Resources
+from swath.model.settings import Overrides, Settings, StageOptions
+from swath.schema.yaml12 import Document, dotted
+
+if TYPE_CHECKING:
+    from swath.errors import Finding
+    from swath.model.service import Service
+    from swath.model.stage import JSONValue, Stage
+
+META_KEY = "swath"
+_NOTHING = Overrides()
+
+
+def stage_options(
+    stage: Stage, service: Service | None, settings: Settings, *, document: Document | None = None
+) -> StageOptions:
+    """The options of one stage.
+
+    Args:
+        stage: its `meta.swath` has resources, timeout and retries.
+        service: that its command starts; None: it has none, and what nobody says is not counted.
+        settings: of the repository.
+        document: the stage's dvc.yaml, for exact lines of what is wrong; else the stage's own line is told.
+
+    Raises:
+        FindingsError: `meta.swath` is wrong.
+    """
+    own, findings = meta_overrides(stage, document)
+    if findings:
+        raise FindingsError(findings)
+    general = settings.services.get(service.name, _NOTHING) if service else _NOTHING
+    resources = own.resources.over(general.resources.over(service.resources if service else Resources()))
+    timeouts = (own.timeout, general.timeout, service.timeout if service else None)
+    timeout = next((timeout for timeout in timeouts if timeout is not None), None)
+    retries = next((retries for retries in (own.retries, general.retries) if retries is not None), None)
+    fallback = service.retries if service else 0
+    return StageOptions(
+        resources, None if timeout is None else float(timeout), fallback if retries is None else retries
+    )
+
+
+def meta_overrides(stage: Stage, document: Document | None = None) -> tuple[Overrides, tuple[Finding, ...]]:
+    """What `meta.swath` of a stage says, and what is wrong with it.
+
+    Returns:
+        The overrides, none of them when there are findings.
+    """
+    value = stage.meta.get(META_KEY)
+    if value is None:
+        return _NOTHING, ()
+    overrides, findings = decode(_Meta(value, stage, document), Overrides)
+    return overrides or _NOTHING, tuple(findings)
+
+
+class _Meta(Document):
+    """A stage's resolved `meta.swath`, with places in its dvc.yaml."""
+
+    def __init__(self, value: JSONValue, stage: Stage, document: Document | None) -> None:
+        self.value = value
+        self.file = stage.file
+        self._stage = stage
+        self._document = document
+
+    def place(self, *path: str | int) -> Place:
+        """Where the value at `path` stands; the stage's line without a document."""
+        steps: tuple[str | int, ...] = ("meta", META_KEY, *path)
+        if self._document is None:
+            return Place(self.file, self._stage.place.line, f"stages.{self._stage.group}.{dotted(steps)}")
+        group: tuple[str, ...] = ("stages", self._stage.group)
+        if self._document.place(*group, "do").line != self._document.place(*group).line:
+            group = (*group, "do")
+        return self._document.place(*group, *steps)
