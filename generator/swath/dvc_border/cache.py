@@ -21,7 +21,7 @@ from swath.dvc_border.content import FileHash
 from swath.errors import PassingFaultError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from swath.dvc_border.content import Hasher, Tree
     from swath.dvc_border.repository import Repository
@@ -101,17 +101,24 @@ class Cache:
             PassingFaultError: no space is left.
             UserError: the cache cannot be written.
         """
+        kind = next((kind for kind in self._types if kind != "reflink" or not self._without_reflink), "copy")
+        self._put(path, content, tree, kind)
+
+    def store(self, path: str, content: Content, tree: Tree | None) -> None:
+        """As `put`, but the workspace's files stay what they are."""
+        self._put(path, content, tree, "copy")
+
+    def _put(self, path: str, content: Content, tree: Tree | None, kind: str) -> None:
         with _translated(self._folder):
             if tree is None:
-                self._put_file(path, content.value)
+                self._put_file(path, content.value, kind)
                 return
             for file in tree.files:
-                self._put_file(f"{path}{os.sep}{file.relpath}", file.value)
+                self._put_file(f"{path}{os.sep}{file.relpath}", file.value, kind)
             self._write(self._object(content.value), tree.as_bytes())
 
-    def _put_file(self, path: str, value: str) -> None:
+    def _put_file(self, path: str, value: str, kind: str) -> None:
         target = self._object(value)
-        kind = next((kind for kind in self._types if kind != "reflink" or not self._without_reflink), "copy")
         if not os.path.exists(target):  # noqa: PTH110
             temporary = self._temporary(target)
             try:
@@ -136,11 +143,14 @@ class Cache:
         if kind == "hardlink" and os.path.samefile(path, target) and not os.path.islink(path):  # noqa: PTH114, PTH121
             return
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        self._place(target, temporary)
+        self._place(target, temporary, (kind,))
         os.replace(temporary, path)  # noqa: PTH105
 
-    def take(self, content: Content, path: str) -> None:
+    def take(self, content: Content, path: str, *, copy: bool = False) -> None:
         """Bring the object of `content` into the workspace at `path` (absolute), in place of what is there.
+
+        Args:
+            copy: never a link, whatever the repository's link type is: the file is Git's.
 
         Raises:
             UserError: the object is not in the cache, or the workspace cannot be written.
@@ -150,10 +160,11 @@ class Cache:
             self._staging.mkdir(parents=True, exist_ok=True)
             staged = str(self._staging / uuid.uuid4().hex)
             try:
+                types = ("reflink", "copy") if copy else self._types
                 if content.is_folder:
-                    self._take_folder(content, staged)
+                    self._take_folder(content, staged, types)
                 else:
-                    self._place(self.path(content), staged)
+                    self._place(self.path(content), staged, types)
                     if content.isexec:
                         _make_executable(staged)
                 remove(path)
@@ -163,7 +174,20 @@ class Cache:
                 remove(staged)
             self._remember(content, path)
 
-    def _take_folder(self, content: Content, staged: str) -> None:
+    def unprotect(self, path: str) -> None:
+        """Make `path` (absolute) files of its own, that may be written: no links into the cache."""
+        if not os.path.lexists(path):
+            return
+        files = [path] if not os.path.isdir(path) else [os.path.join(root, f) for root, _, fs in os.walk(path) for f in fs]
+        for file in files:
+            info = os.lstat(file)
+            if stat.S_ISLNK(info.st_mode) or info.st_nlink > 1:
+                temporary = f"{file}.{uuid.uuid4().hex}.tmp"
+                shutil.copyfile(file, temporary)
+                os.replace(temporary, file)
+            os.chmod(file, 0o666 & ~self._umask | (info.st_mode & stat.S_IXUSR if stat.S_ISREG(info.st_mode) else 0))
+
+    def _take_folder(self, content: Content, staged: str, types: Sequence[str]) -> None:
         files = self.files(content)
         if files is None:
             raise UserError(f"the object {content.value} is not in the cache", hint="run the stage again, or: dvc pull")
@@ -171,7 +195,7 @@ class Cache:
         for file in files:
             target = f"{staged}{os.sep}{file.relpath}"
             os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
-            self._place(self._object(file.value, legacy=content.legacy), target)
+            self._place(self._object(file.value, legacy=content.legacy), target, types)
 
     def _remember(self, content: Content, path: str) -> None:
         self._hasher.forget(path)
@@ -185,11 +209,11 @@ class Cache:
             self._hasher.remember(path, content.value, os.stat(path))  # noqa: PTH116
         self._hasher.remember_link(path)
 
-    def _place(self, source: str, target: str) -> None:
+    def _place(self, source: str, target: str, types: Sequence[str]) -> None:
         """Bring an object out, by the first way that works here."""
         if not os.path.exists(source):  # noqa: PTH110
             raise UserError(f"the object {source} is not in the cache", hint="run the stage again, or: dvc pull")
-        for kind in self._types:
+        for kind in types:
             try:
                 if kind == "hardlink":
                     os.link(source, target)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from swath.dvc_border.repository import Repository
-    from swath.model.plan import LockEntry
+    from swath.model.lock_entry import LockEntry
     from swath.model.stage import Stage
 
 _WAIT_S: Final = 30.0

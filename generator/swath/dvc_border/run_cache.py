@@ -12,7 +12,7 @@ from swath.schema.lock_text import render_run_cache_entry
 
 if TYPE_CHECKING:
     from swath.dvc_border.cache import Cache
-    from swath.model.plan import LockEntry
+    from swath.model.lock_entry import LockEntry
 
 
 class RunCache:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from swath.dvc_border.repository import Repository
-    from swath.model.plan import LockEntry
+    from swath.model.lock_entry import LockEntry
     from swath.model.stage import Dependency, JSONValue, Output, ParamsRead, Stage
 
 Item = dict[str, "JSONValue"]
@@ -84,6 +84,11 @@ class Workspace:
     def run_cache(self, key: str) -> LockEntry | None:
         """The run-cache entry to take."""
         return self.runs.load(key)
+
+    def tracked(self, path: str, *, legacy: bool) -> Content | None:
+        """The content of data that a `.dvc` file tracks, as it is on disk."""
+        full = self.absolute(path)
+        return self.hasher.legacy_content(full) if legacy else self.hasher.content(full)
 
     def assume(self, stage: Stage, entry: Mapping[str, JSONValue]) -> None:
         """Answer from now on as if the outputs of `entry` were there already: a plan restores nothing."""

@@ -15,6 +15,7 @@ from swath.dvc_border import schema as dvc_schema
 from swath.dvc_border.params import merge_keys
 from swath.dvc_border.templating import Templated, resolve
 from swath.errors import Finding, FindingsError, Place, UserError
+from swath.load.one_word import one_word_findings
 from swath.model.graph import StageGraph, build_graph
 from swath.model.stage import Dependency, JSONValue, Output, OutputKind, ParamsRead, Stage
 from swath.schema.yaml12 import Document
@@ -123,9 +124,10 @@ def load_workflow(repository: Repository, file: str) -> Workflow:
             stages.append(builder.build(key, templated.groups[key], definition))
         except UserError as error:
             problems.append(Finding(error.place or Place(file), "stage", error.message, error.hint))
+    raw = {group: _body(definition) for group, definition in definitions.items()}
+    problems.extend(one_word_findings(stages, raw, document))
     if problems:
         raise FindingsError(problems)
-    raw = {group: _body(definition) for group, definition in definitions.items()}
     return Workflow(file, document, tuple(stages), templated.vars_files, templated.unresolved, raw)
 
 

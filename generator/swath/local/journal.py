@@ -6,6 +6,7 @@ dvc.lock; once its entries stand in dvc.lock it is emptied. A last line that was
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from swath.model.plan import LockEntry
+    from swath.model.lock_entry import LockEntry
     from swath.model.stage import Stage
 
 _VERSION: Final = 1
@@ -51,10 +52,16 @@ class Journal:
         record = {"version": _VERSION, "file": stage.file, "key": stage.key, "entry": entry}
         os.write(self._fd, b"\n" + json.dumps(record).encode() + b"\n")
 
-    def clear(self) -> None:
-        """Empty it: all its entries stand in dvc.lock."""
-        self.close()
-        self._path.unlink(missing_ok=True)
+    def drop(self, written: FileEntries) -> None:
+        """Take out entries that stand in dvc.lock now; what came since stays."""
+        left = self.read()
+        for file, entries in written.items():
+            for key, entry in entries.items():
+                if left.get(file, {}).get(key) == entry:
+                    del left[file][key]
+        if not any(left.values()):
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(self._path, 0)
 
     def close(self) -> None:
         """Close the file."""

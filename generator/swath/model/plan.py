@@ -12,7 +12,6 @@ DecisionKind = Literal["unchanged", "restore", "run"]
 ReasonKind = Literal[
     "new", "cmd", "param", "dep", "out", "service", "upstream", "forced", "always", "frozen", "lost", "missing"
 ]  # fmt: skip
-LockEntry = dict[str, JSONValue]
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,21 +242,32 @@ def _merged(parts: tuple[_Part, ...]) -> list[_Part]:
 
 def _explain(parts: tuple[_Part, ...], resolved: str) -> tuple[TemplatingProblem, ...]:
     """The problems of a command that is known to have some; at least one."""
-    form = "".join(re.escape(part.text) if part.context is None else "(.*?)" for part in parts)
-    match = re.fullmatch(form, resolved, re.DOTALL)
-    places = [part for part in parts if part.context is not None]
-    values = match.groups() if match else ("",) * len(places)
-    problems = [problem for part, value in zip(places, values, strict=True) if (problem := _explain_value(part, value))]
+    forms = [f"(?P<v{n}>.*?)" if part.context else re.escape(part.text) for n, part in enumerate(parts)]
+    match = re.fullmatch("".join(forms), resolved, re.DOTALL)
+    problems: list[TemplatingProblem] = []
+    for position, part in enumerate(parts if match else ()):
+        if part.context is not None and match:
+            run = "".join(match[f"v{later}"] for later in _run_from(parts, position))
+            problem = _explain_value(part, match[f"v{position}"], is_lost=part.is_whole_word and not run)
+            problems += [problem] if problem else []
     if problems:
         return tuple(problems)
-    names = ", ".join(part.text for part in places)
-    message = f"a value of {names} does not stay one shell word: the command became {resolved!r}"
-    return (TemplatingProblem(places[0].text, "", message, "quote each value: '${name}'"),)
+    names = [part.text for part in parts if part.context is not None]
+    message = f"a value of {', '.join(names)} does not stay one shell word: the command became {resolved!r}"
+    return (TemplatingProblem(names[0], "", message, "quote each value: '${name}'"),)
 
 
-def _explain_value(part: _Part, value: str) -> TemplatingProblem | None:
+def _run_from(parts: tuple[_Part, ...], position: int) -> list[int]:
+    """The positions of the placeholders that stand together from `position` on."""
+    end = position
+    while end < len(parts) and parts[end].context is not None:
+        end += 1
+    return list(range(position, end))
+
+
+def _explain_value(part: _Part, value: str, *, is_lost: bool) -> TemplatingProblem | None:
     context = part.context or "bare"
-    if part.is_whole_word and not value:
+    if is_lost:
         message = f"the value of {part.text} is empty: its word would vanish from the command"
         return TemplatingProblem(part.text, value, message, f"quote it: '{part.text}'")
     wrong = "".join(dict.fromkeys(re.sub(_ALLOWED[context], "", value)))

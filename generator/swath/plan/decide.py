@@ -9,12 +9,11 @@ Source: DVC 3.67.1, `stage/__init__.py: changed, run`, `stage/cache.py: restore,
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Final, Protocol
 
 from swath.model.content import content_from_lock_item
-from swath.model.plan import Decision, LockEntry, Reason
+from swath.model.lock_entry import Item, LockEntry, can_hash, identity, items_by_path, run_cache_key
+from swath.model.plan import Decision, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -23,10 +22,7 @@ if TYPE_CHECKING:
     from swath.model.graph import StageGraph
     from swath.model.stage import Dependency, JSONValue, Output, ParamsRead, Stage
 
-Item = dict[str, "JSONValue"]
 _SERVICES: Final = "services/"
-# What a lock item says beside which data it means.
-_NOT_IDENTITY: Final = frozenset({"path", "size", "nfiles", "isexec"})
 
 
 class Facts(Protocol):
@@ -147,6 +143,22 @@ def _entry(cmd: JSONValue, deps: Mapping[str, Item | None], params: Mapping[str,
     return entry
 
 
+def inputs_entry(stage: Stage, facts: Facts) -> LockEntry:
+    """The stage's lock entry as its inputs are now, without outs; missing inputs are left out."""
+    locked = items_by_path(facts.locked(stage) or {}, "deps")
+    cmd: JSONValue = list(stage.cmd) if isinstance(stage.cmd, tuple) else stage.cmd
+    deps: dict[str, Item | None] = {}
+    for dep in stage.deps:
+        old = locked.get(dep.text)
+        new = facts.dep(stage, dep, old)
+        if old is not None and "hash" not in old and identity(new) != identity(old):
+            new = facts.dep(stage, dep, None)  # DVC keeps DVC 2's hash only as long as the content stays
+        if new is not None:
+            deps[dep.text] = new
+    values, _ = _changed_params(stage, {}, facts)
+    return _entry(cmd, deps, values)
+
+
 def _changed_params(stage: Stage, entry: LockEntry, facts: Facts) -> tuple[dict[str, JSONValue] | None, list[Reason]]:
     """The parameters as the lock would say them (None: some are missing), and the changed ones."""
     reasons: list[Reason] = []
@@ -208,53 +220,6 @@ def _has_all_outputs(stage: Stage, entry: LockEntry) -> bool:
 def _is_cached(entry: LockEntry, facts: Facts) -> bool:
     contents = [content_from_lock_item(item) for item in items_by_path(entry, "outs").values()]
     return all(content is not None and facts.has_object(content) for content in contents)
-
-
-def can_hash(stage: Stage) -> bool:
-    """Whether DVC's run cache is for this stage at all."""
-    if stage.always_changed or not (stage.deps or stage.params) or not stage.outs:
-        return False
-    if any("://" in dep.path for dep in stage.deps):
-        return False
-    return not any(out.persist or "://" in out.path or out.path.startswith("/") for out in stage.outs)
-
-
-def fills_run_cache(stage: Stage) -> bool:
-    """Whether DVC saves this stage's results there: not when an output that is no metric or plot is outside the cache."""
-    return can_hash(stage) and all(out.cache or out.kind != "outs" for out in stage.outs)
-
-
-def run_cache_key(stage: Stage, inputs: LockEntry) -> str:
-    """The key of the run cache for these inputs.
-
-    Args:
-        inputs: a lock entry; its outs do not count.
-    """
-    document = {key: value for key, value in inputs.items() if key != "outs"}
-    document["outs"] = sorted(out.text for out in stage.outs)
-    return entry_hash(document)
-
-
-def entry_hash(document: LockEntry) -> str:
-    """SHA-256 over the JSON of an entry, sizes and file counts left out; a run-cache file's name is that of its entry."""
-    return hashlib.sha256(json.dumps(_without_sizes(document), sort_keys=True).encode()).hexdigest()
-
-
-def _without_sizes(value: JSONValue) -> JSONValue:
-    if isinstance(value, dict):
-        return {key: _without_sizes(item) for key, item in value.items() if key not in {"size", "nfiles"}}
-    return [_without_sizes(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def items_by_path(entry: Mapping[str, JSONValue], section: str) -> dict[str, Item]:
-    """The deps or outs of a lock entry, by their path in the lock."""
-    items = entry.get(section)
-    return {str(item["path"]): item for item in items if isinstance(item, dict)} if isinstance(items, list) else {}
-
-
-def identity(item: Item | None) -> Item | None:
-    """What of a lock item says which data it means."""
-    return None if item is None else {key: value for key, value in item.items() if key not in _NOT_IDENTITY}
 
 
 def _name(item: Item | None) -> JSONValue:

@@ -1,0 +1,91 @@
+"""`swath plan`: say for each stage whether it would run, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from swath.cli.options import json_option, open_repository, targets_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swath.model.plan import Decision
+    from swath.model.stage import Stage
+
+
+@click.command()
+@targets_argument
+@json_option
+@click.option("--mermaid", "picture", flag_value="mermaid", help="Print the graph as a Mermaid flowchart.")
+@click.option("--dot", "picture", flag_value="dot", help="Print the graph for Graphviz.")
+@click.option("--rev", metavar="REV", help="Plan a Git revision from its lock, without any data on this machine.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Show unchanged stages too.")
+@click.option("-f", "--force", is_flag=True, help="As `run --force` would decide.")
+def plan(
+    *, targets: tuple[str, ...], as_json: bool, picture: str | None, rev: str | None, everything: bool, force: bool
+) -> None:
+    """Say for each stage whether it is unchanged, would be restored from the cache, or would run, with the reasons.
+
+    TARGETS are stages, groups, dvc.yaml files or outputs, as for `dvc repro`; without any, all workflows.
+    """
+    from swath.load.targets import select_stages
+    from swath.local.project import read_project
+    from swath.plan.decide import decide
+    from swath.report import plan_view
+
+    repository, below = open_repository()
+    if rev:
+        from swath.local.revision import planned_revision
+
+        graph, decisions = planned_revision(repository, rev, targets, below)
+    else:
+        project = read_project(repository)
+        chosen = select_stages(project.loaded, targets, below=below)
+        names = project.graph.before(chosen) if targets else set(chosen)
+        graph = project.graph.only(names) if targets else project.graph
+        workspace = project.workspace(names)
+        decisions = decide(graph, workspace, forced=names if force else ())
+        workspace.hasher.flush()
+        for group, why in project.loaded.pending.items():
+            click.echo(f"swath: {group} is not known yet: {why}", err=True)
+    if as_json:
+        from swath.schema.plan_document import plan_document
+
+        click.echo(json.dumps(plan_document(decisions, _services(graph.stages)), indent=2, ensure_ascii=False, default=str))
+    elif picture:
+        click.echo((plan_view.mermaid if picture == "mermaid" else plan_view.dot)(graph, decisions))
+    else:
+        _print_table(decisions, everything=everything)
+
+
+def _services(stages: Mapping[str, Stage]) -> dict[str, str | None]:
+    from swath.model.shell_words import exec_words
+
+    found: dict[str, str | None] = {}
+    for name, stage in stages.items():
+        words = next((words for command in stage.commands if (words := exec_words(command))), None)
+        found[name] = words[0] if words else None
+    return found
+
+
+def _print_table(decisions: Mapping[str, Decision], *, everything: bool) -> None:
+    from swath.report.plan_view import counts, rows
+
+    shown = list(rows(decisions, everything=everything))
+    if shown:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("stage", "decision", "why"):
+            table.add_column(title, overflow="fold")
+        styles = {"run": "yellow", "restore": "cyan", "unchanged": "dim"}
+        for name, kind, why in shown:
+            table.add_row(Text(name), Text(kind, style=styles[kind]), Text(why))
+        Console(soft_wrap=False).print(table)
+        click.echo()
+    click.echo(counts(decisions))

@@ -1,0 +1,140 @@
+"""`swath run`: bring stages up to date, in parallel, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from swath.cli.options import json_option, open_repository, targets_argument
+from swath.model.invocation import RuntimeChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swath.dvc_border.repository import Repository
+    from swath.local.run import RunOptions, RunSummary
+
+
+@click.command()
+@targets_argument
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="At most N stages at a time; default: one for each core.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not depend on it.")
+@click.option("-f", "--force", is_flag=True, help="Run stages even when they are unchanged.")
+@click.option("--downstream", is_flag=True, help="Run the targets and what needs them.")
+@click.option("-s", "--single-item", is_flag=True, help="Run the targets alone, not what they need.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would run; run nothing.")
+@click.option("-S", "--set-param", "overrides", multiple=True, metavar="[FILE:]KEY=VALUE", help="Set a parameter first, as `dvc exp run -S`.")
+@click.option("--runtime", type=click.Choice(get_args(RuntimeChoice)), help="How services are started; default: auto.")
+@click.option("-q", "--quiet", is_flag=True, help="Only the last line.")
+@json_option
+@click.pass_context
+def run(
+    context: click.Context,
+    *,
+    targets: tuple[str, ...],
+    jobs: int | None,
+    keep_going: bool,
+    force: bool,
+    downstream: bool,
+    single_item: bool,
+    dry_run: bool,
+    overrides: tuple[str, ...],
+    runtime: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Bring stages up to date: skip what is unchanged, restore what is cached, run the rest in parallel.
+
+    TARGETS are stages, groups, dvc.yaml files or outputs, as for `dvc repro`; without any, all workflows. What is
+    finished is kept whatever happens: an interrupted or killed run goes on where it was.
+    """
+    if (downstream or single_item) and not targets:
+        raise click.UsageError("--downstream and --single-item need a target")
+    repository, below = open_repository()
+    if overrides:
+        from swath.dvc_border.overrides import apply_overrides
+
+        apply_overrides(repository, overrides, dry_run=dry_run)
+    if dry_run:
+        from swath.cli.commands.plan import plan
+
+        context.invoke(plan, targets=targets, as_json=as_json, picture=None, rev=None, everything=False, force=force)
+        return
+    from swath.execute.choose import runtime_choice
+    from swath.local.run import RunOptions, raise_for
+
+    options = RunOptions(
+        targets=targets,
+        below=below,
+        jobs=jobs,
+        force=force,
+        downstream=downstream,
+        single_item=single_item,
+        keep_going=keep_going,
+        runtime=runtime_choice(runtime, os.environ),
+    )
+    stop = threading.Event()
+    summary = _run(repository, options, stop, quiet=quiet)
+    if as_json:
+        click.echo(json.dumps(_document(summary), indent=2))
+    raise_for(summary, interrupted=stop.is_set())
+
+
+def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, quiet: bool) -> RunSummary:
+    from rich.console import Console
+
+    from swath.local.progress import Terminal, summary_line
+    from swath.local.run import run_workflows
+
+    console = Console(stderr=True)
+    with Terminal(console, quiet=quiet) as terminal, _interruptible(stop, console):
+        summary = run_workflows(repository, options, terminal, dict(os.environ), stop)
+    console.print(summary_line(summary), highlight=False)
+    return summary
+
+
+class _interruptible:  # noqa: N801 - reads as a word in a with statement
+    """Ctrl-C and SIGTERM end the run in good order; what finished is kept."""
+
+    def __init__(self, stop: threading.Event, console: object) -> None:
+        self._stop, self._console = stop, console
+        self._old: dict[int, object] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._old[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned, it takes
+
+    def _handle(self, _number: int, _frame: object) -> None:
+        self._stop.set()
+
+
+def _document(summary: RunSummary) -> dict[str, object]:
+    return {"version": 1, "wall_s": round(summary.wall_s, 3), "unchanged": summary.unchanged, "stages": list(_stages(summary))}
+
+
+def _stages(summary: RunSummary) -> Iterator[dict[str, object]]:
+    for name, report in summary.reports.items():
+        yield {
+            "name": name,
+            "did": report.did,
+            "message": report.message,
+            "log": str(report.log) if report.log else None,
+            "wall_s": round(report.wall_s, 3),
+            "cpu_s": round(report.cpu_s, 3),
+            "peak_memory_bytes": report.peak_memory_bytes,
+            "attempts": report.attempts,
+        }
+    for name, behind in summary.skipped.items():
+        yield {"name": name, "did": "skipped", "message": f"behind {behind}"}
+    for name in summary.not_started:
+        if name not in summary.skipped:
+            yield {"name": name, "did": "not started", "message": ""}

@@ -1,0 +1,112 @@
+"""The command line: dispatch, and the one place where errors become messages and exit codes.
+
+Commands are imported when they are called, so that `swath --help` starts without DVC and rich.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from swath.errors import EXIT_BUG, EXIT_OK, SwathError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Name to the module and a line for the overview; the order is the one in which a newcomer needs them.
+COMMANDS: Final = {
+    "lint": ("lint", "Check dvc.yaml and services against each other, without running anything."),
+    "plan": ("plan", "Say for each stage whether it would run, and why."),
+    "run": ("run", "Bring stages up to date, in parallel, on this machine."),
+    "exec": ("exec_help", "Run one service, inside a stage's cmd."),
+    "service": ("service", "List, show, make, build and test services."),
+}
+
+
+class _Commands(click.Group):
+    """Commands that are imported when somebody calls them."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"swath.cli.commands.{COMMANDS[name][0]}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from swath.model.suggestion import did_you_mean
+
+            hint = did_you_mean(args[0], COMMANDS) or "see: swath --help"
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", context)
+        return super().resolve_command(context, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="swath", message="%(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Log each decision to stderr.")
+def cli(*, verbose: bool) -> None:
+    """Train AI models on large data that must not leave the house.
+
+    Workflows are DVC stages; each runs a service. Swath checks them, runs what is out of date in parallel on this
+    machine, and keeps dvc.lock as DVC itself would.
+    """
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
+        for noisy in ("fsspec", "asyncio", "urllib3", "docker"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code, by the table in `errors.py`.
+    """
+    try:
+        result = cli.main(args=arguments, prog_name="swath", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return UsageError.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("swath: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except SwathError as error:
+        print(f"swath: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - the boundary: a bug ends here, with what a report of it needs
+        return _report_bug()
+    return result if isinstance(result, int) else EXIT_OK
+
+
+def _report_bug() -> int:
+    import platform
+    from importlib.metadata import version
+
+    print("swath: this is a bug in Swath. Please report what follows:\n", file=sys.stderr)
+    versions = ", ".join(f"{name} {version(name)}" for name in ("swath", "dvc", "click"))
+    print(f"{versions}, Python {platform.python_version()}, {platform.platform()}", file=sys.stderr)
+    print(f"arguments: {sys.argv[1:]}", file=sys.stderr)
+    traceback.print_exc()
+    return EXIT_BUG

@@ -1,0 +1,123 @@
+"""`.dvc` files: data that `dvc add` or `dvc import` tracks, outside any stage."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from swath.dvc_border.translate import translated
+from swath.errors import PassingFaultError, Place, UserError
+from swath.model.content import content_from_lock_item
+from swath.schema.yaml12 import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from swath.dvc_border.repository import Repository
+    from swath.dvc_border.workspace import Workspace
+    from swath.model.content import Content
+
+
+@dataclass(frozen=True, slots=True)
+class DataOutput:
+    """Data that a `.dvc` file tracks.
+
+    Attributes:
+        file: the `.dvc` file, from the root.
+        path: the data, from the root.
+        content: what it should hold; None: not known (an import that was not fetched yet).
+        imported: it comes from elsewhere and is changed only by `dvc update`.
+        cache: whether the cache has it.
+    """
+
+    file: str
+    path: str
+    content: Content | None
+    imported: bool = False
+    cache: bool = True
+
+
+def read_data_files(repository: Repository) -> tuple[DataOutput, ...]:
+    """All data that `.dvc` files track, by file.
+
+    Raises:
+        UserError: a file is not of DVC's form.
+    """
+    return tuple(out for file in repository.data_files for out in _read(repository, file))
+
+
+def tracked_paths(outputs: Iterable[DataOutput]) -> dict[str, str]:
+    """Path to `.dvc` file."""
+    return {out.path: out.file for out in outputs}
+
+
+def _read(repository: Repository, file: str) -> Iterable[DataOutput]:
+    try:
+        document = Document((repository.root / file).read_text(encoding="utf-8"), file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", place=Place(file)) from error
+    value = document.value
+    outs = value.get("outs") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(outs, list):
+        raise UserError("a .dvc file has a list `outs`", place=Place(file), hint="restore it from Git, or make it again: dvc add")
+    folder = posixpath.join(posixpath.dirname(file), str(value.get("wdir") or "."))
+    for position, item in enumerate(outs):
+        path = item.get("path") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(path, str):
+            raise UserError("an entry of `outs` has a path", place=document.place("outs", position))
+        yield DataOutput(
+            file,
+            posixpath.normpath(posixpath.join(folder, path)),
+            content_from_lock_item(item),
+            imported=bool(value.get("deps")) or bool(value.get("frozen")),
+            cache=bool(item.get("cache", True)),
+        )
+
+
+def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> list[str]:
+    """Before stages run: fetch tracked data that is missing, save data that was edited, as `dvc repro` does.
+
+    Returns:
+        The `.dvc` files that were saved again.
+
+    Raises:
+        UserError: data is missing and neither cache nor remote has it.
+        PassingFaultError: the remote does not answer.
+    """
+    saved: dict[str, None] = {}
+    for out in outputs:
+        content = out.content
+        current = workspace.tracked(out.path, legacy=bool(content and content.legacy))
+        if content is not None and content.same_as(current):
+            if out.cache and not out.imported and not workspace.has_object(content):
+                saved[out.file] = None
+        elif current is None:
+            _fetch(workspace, out)
+        elif not out.imported:
+            saved[out.file] = None
+    for file in saved:
+        with translated(Place(file), hint="save it by hand: dvc commit"):
+            workspace.repository.full.reproduce(targets=[str(workspace.repository.root / file)], single_item=True)
+    return list(saved)
+
+
+def _fetch(workspace: Workspace, out: DataOutput) -> None:
+    content = out.content
+    if content is not None and workspace.has_object(content):
+        workspace.cache.take(content, workspace.absolute(out.path))
+        return
+    repository = workspace.repository
+    if not repository.config.get("remote") and not out.imported:
+        hint = "add a remote that has it (dvc remote add), or bring the data back by hand"
+        raise UserError(f"{out.path} is missing, and the cache does not have it", place=Place(out.file), hint=hint)
+    try:
+        with translated(Place(out.file)):
+            repository.full.pull(targets=[str(repository.root / out.file)])
+    except UserError as error:
+        raise PassingFaultError(f"{out.path} cannot be fetched: {error}") from error
+
+
+def contents_by_path(outputs: Iterable[DataOutput]) -> Mapping[str, Content | None]:
+    """Path to content, for decisions without data."""
+    return {out.path: out.content for out in outputs}

@@ -1,0 +1,58 @@
+"""Targets as DVC takes them: a stage, a group, a dvc.yaml, an output, a `.dvc` file, a folder."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from swath.errors import UserError
+from swath.model.suggestion import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swath.load.workflows import Loaded
+    from swath.model.stage import Stage
+
+
+def select_stages(loaded: Loaded, targets: Sequence[str], *, below: str = ".") -> list[str]:
+    """The names of the stages that targets mean, in the graph's order; all without targets.
+
+    Args:
+        below: the user's working directory from the root: paths start there, and so do names of stages.
+
+    Raises:
+        UserError: a target means nothing here.
+    """
+    if not targets:
+        return list(loaded.graph.stages)
+    chosen: set[str] = set()
+    for target in targets:
+        found = _stages_of(loaded, target, below)
+        if not found:
+            known = {stage.name for stage in loaded.graph.stages.values()} | {s.group for s in loaded.graph.stages.values()}
+            hint = did_you_mean(target, known) or "see the names with: swath plan"
+            raise UserError(f"there is no stage, dvc.yaml or output {target!r}", hint=hint)
+        chosen.update(stage.name for stage in found)
+    return [name for name in loaded.graph.stages if name in chosen]
+
+
+def _stages_of(loaded: Loaded, target: str, below: str) -> list[Stage]:
+    stages = loaded.graph.stages.values()
+    path = posixpath.normpath(posixpath.join(below, target.replace(os.sep, "/")))
+    if path in loaded.workflows:
+        return [stage for stage in stages if stage.file == path]
+    own_file = posixpath.normpath(posixpath.join(below, "dvc.yaml"))
+    file, _, name = target.rpartition(":")
+    file = posixpath.normpath(posixpath.join(below, file)) if file else own_file
+    if os.path.basename(file) == "dvc.yaml":
+        named = [stage for stage in stages if stage.file == file and name in {stage.key, stage.group}]
+        if named:
+            return named
+    by_name = [stage for stage in stages if stage.name == target]
+    return by_name or [stage for stage in stages if any(_is_inside(path, out.path) for out in stage.outs)]
+
+
+def _is_inside(path: str, out: str) -> bool:
+    return path == out or path.startswith(out + "/") or out.startswith(path + "/")

@@ -1,0 +1,44 @@
+"""What this machine has to give to stages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from swath.local.scheduler import Machine
+
+
+def this_machine(jobs: int | None) -> Machine:
+    """This machine, with at most `jobs` stages at a time (None: one for each core)."""
+    cpus = len(os.sched_getaffinity(0))
+    return Machine(jobs or cpus, float(cpus), _memory_bytes(), _gpus())
+
+
+def _memory_bytes() -> int:
+    """Memory that this process may use: the machine's, or the limit of its control group."""
+    total = int(psutil.virtual_memory().total)
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(path).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return min(total, int(text))
+    return total
+
+
+@cache
+def _gpus() -> tuple[int, ...]:
+    """Numbers of the NVIDIA GPUs that CUDA_VISIBLE_DEVICES leaves us."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(int(part) for part in visible.split(",") if part.strip().isdigit())
+    try:
+        result = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(range(sum(line.startswith("GPU ") for line in result.stdout.splitlines())))

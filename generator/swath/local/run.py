@@ -1,0 +1,346 @@
+"""Run workflows on this machine.
+
+    read ─▶ select ─▶ decide ─▶ schedule ─▶ write locks ─┐
+      ▲                                                  │ a stage wrote a `vars` file: which stages exist may be new
+      └──────────────────────────────────────────────────┘
+
+One run per repository at a time: `run.lock` says who. Entries go to the journal at once, to dvc.lock every minute and at
+the end, however it comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from swath.dvc_border.data_files import bring_up_to_date
+from swath.dvc_border.gitignore import folders_inside_deps, outputs_to_ignore, write_ignore_lines
+from swath.dvc_border.lock import repository_lock, update_locks
+from swath.dvc_border.rwlock import PathLocks
+from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError
+from swath.load.settings import load_settings
+from swath.load.targets import select_stages
+from swath.local.journal import Journal
+from swath.local.machine import this_machine
+from swath.local.project import Project, read_project, stage_order
+from swath.local.scheduler import Demand, Hooks, Machine, Schedule, run_tasks
+from swath.local.services import Services
+from swath.local.stage_work import StageReport, StageWork, Tools
+from swath.plan.decide import decide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from swath.dvc_border.repository import Repository
+    from swath.dvc_border.workspace import Workspace
+    from swath.model.graph import StageGraph
+    from swath.model.invocation import RuntimeChoice
+    from swath.model.plan import Decision
+    from swath.model.stage import Stage
+
+_LOCK_EVERY_S: Final = 60.0
+_MOST_ROUNDS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked for.
+
+    Attributes:
+        targets: as DVC takes them; none: everything.
+        below: the user's working directory, from the root.
+        jobs: most stages at a time; None: one for each core.
+        force: run even what is unchanged.
+        downstream: the targets and what needs them, instead of what they need.
+        single_item: the targets alone.
+        keep_going: after a failure, go on with what does not depend on it.
+    """
+
+    targets: tuple[str, ...] = ()
+    below: str = "."
+    jobs: int | None = None
+    force: bool = False
+    downstream: bool = False
+    single_item: bool = False
+    keep_going: bool = False
+    runtime: RuntimeChoice = "auto"
+
+
+class Watcher(Protocol):
+    """Who follows a run: a terminal, or nobody."""
+
+    def planned(self, decisions: Mapping[str, Decision], estimates_s: Mapping[str, float], jobs: int) -> None:
+        """A round begins: what was decided, and how long stages took before."""
+
+    def started(self, name: str, attempt: int) -> None:
+        """An attempt begins; called from a thread."""
+
+    def finished(self, report: StageReport) -> None:
+        """A stage is done; called from a thread."""
+
+    def tick(self) -> None:
+        """About ten times a second."""
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        reports: by stage name, in the order of their ends; unchanged stages that were no task are counted only.
+        unchanged: how many stages were up to date from the start.
+        skipped: stages behind a failed one, with that one.
+        not_started: stages left out when the run was ended.
+    """
+
+    reports: dict[str, StageReport] = field(default_factory=dict)
+    unchanged: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    not_started: tuple[str, ...] = ()
+    wall_s: float = 0.0
+
+    def named(self, *did: str) -> list[str]:
+        """Stages that did one of these."""
+        return [name for name, report in self.reports.items() if report.did in did]
+
+
+def run_workflows(
+    repository: Repository, options: RunOptions, watcher: Watcher, environ: Mapping[str, str], stop: threading.Event
+) -> RunSummary:
+    """Bring stages up to date.
+
+    Args:
+        environ: of this process.
+        stop: set it to end the run; what runs is ended, what is finished stays.
+
+    Raises:
+        UserError: files are wrong; nothing was run.
+        PassingFaultError: another run is at work, or something outside failed.
+    """
+    start = time.monotonic()
+    summary = RunSummary()
+    with run_lock(repository):
+        settle_journal(repository)
+        run = _Run(repository, options, watcher, environ, stop)
+        for _ in range(_MOST_ROUNDS):
+            if not run.round(summary) or stop.is_set():
+                break
+    summary.wall_s = time.monotonic() - start
+    return summary
+
+
+def raise_for(summary: RunSummary, *, interrupted: bool) -> None:
+    """Turn what went wrong into the error that ends the command.
+
+    Raises:
+        InterruptedRunError: the run was ended by the user.
+        PassingFaultError: all failures may pass by themselves.
+        StageFailedError: stages failed.
+    """
+    failed = summary.named("failed")
+    if interrupted:
+        raise InterruptedRunError("interrupted; finished stages are kept, the next run goes on from here")
+    if not failed:
+        return
+    noun = "stage failed" if len(failed) == 1 else "stages failed"
+    message = f"{len(failed)} {noun}: {', '.join(failed[:10])}{' …' if len(failed) > 10 else ''}"
+    if all(summary.reports[name].passing for name in failed):
+        raise PassingFaultError(f"{message}; the cause may pass: run again")
+    raise StageFailedError(message, failed)
+
+
+class _Run:
+    """The state that lasts over the rounds of one run."""
+
+    def __init__(
+        self, repository: Repository, options: RunOptions, watcher: Watcher, environ: Mapping[str, str], stop: threading.Event
+    ) -> None:
+        self._repository, self._options, self._watcher, self._stop = repository, options, watcher, stop
+        self._services = Services(repository.root, load_settings(repository.root), options.runtime, environ)
+        self._machine = this_machine(options.jobs)
+        self._durations = Durations(repository.tmp_dir)
+        self._done: set[str] = set()
+
+    def round(self, summary: RunSummary) -> bool:
+        """Do what can be known now; whether another round may find more."""
+        project = read_project(self._repository)
+        names = _scope(project, self._options)
+        generators = [name for name in project.loaded.generators if name in names and name not in self._done]
+        workspace = project.workspace(names)
+        saved = bring_up_to_date(workspace, project.data) if project.data else []
+        if saved:
+            workspace = project.workspace(names)
+        first = self._first(project, names, generators, workspace) if generators else names
+        graph = project.graph.only(first)
+        forced = frozenset(name for name in first if self._options.force and name not in self._done)
+        decisions = decide(graph, workspace, forced=forced)
+        tasks = [name for name, decision in decisions.items() if self._is_task(graph.stages[name], decision, workspace)]
+        summary.unchanged = len(names) - len(set(names) & {*summary.reports, *tasks})
+        self._watcher.planned(decisions, self._durations.known, self._machine.jobs)
+        if tasks:
+            work = self._work(project, workspace, forced)
+            work.late_ignores = _write_ignores(self._repository, project.graph, [project.graph.stages[t] for t in tasks])
+            self._schedule(project, graph.only(tasks), work, summary)
+        workspace.hasher.flush()
+        more = first is not names and not summary.named("failed", "stopped")
+        return more or (bool(generators) and not summary.named("failed", "stopped") and self._has_changed(project))
+
+    def _first(self, project: Project, names: list[str], generators: list[str], workspace: Workspace) -> list[str]:
+        """Only the generators and what they need, when one of them will do something; else all."""
+        before = project.graph.before(generators) & set(names)
+        graph = project.graph.only(before)
+        forced = frozenset(before - self._done) if self._options.force else frozenset[str]()
+        decisions = decide(graph, workspace, forced=forced)
+        moving = any(self._is_task(graph.stages[name], decision, workspace) for name, decision in decisions.items())
+        if not moving:
+            self._done.update(generators)
+            return names
+        return [name for name in names if name in before]
+
+    def _has_changed(self, project: Project) -> bool:
+        again = read_project(self._repository)
+        return dict(again.graph.stages) != dict(project.graph.stages)
+
+    def _is_task(self, stage: Stage, decision: Decision, workspace: Workspace) -> bool:
+        if stage.name in self._done:
+            return False
+        return decision.kind != "unchanged" or stage.frozen
+
+    def _work(self, project: Project, workspace: Workspace, forced: frozenset[str]) -> StageWork:
+        tools = Tools(
+            workspace=workspace,
+            journal=Journal(self._repository.tmp_dir),
+            locks=PathLocks(self._repository),
+            logs=self._repository.tmp_dir / "logs",
+            options=self._services.options,
+            start_service=self._services.start,
+            started=lambda stage, attempt: self._watcher.started(stage.name, attempt),
+            forced=forced,
+        )
+        return StageWork(tools, self._stop)
+
+    def _schedule(self, project: Project, graph: StageGraph, work: StageWork, summary: RunSummary) -> None:
+        demands = {name: self._demand(stage) for name, stage in graph.stages.items()}
+        last_write = time.monotonic()
+
+        def do(name: str, gpus: tuple[int, ...]) -> str:
+            report = work.do(graph.stages[name], gpus)
+            if report.did in {"ran", "restored", "unchanged"}:
+                self._done.add(name)
+            summary.reports[name] = report
+            self._durations.note(report)
+            self._watcher.finished(report)
+            return "failed" if report.did in {"failed", "stopped"} else "done"
+
+        def tick() -> None:
+            nonlocal last_write
+            self._watcher.tick()
+            if time.monotonic() - last_write > _LOCK_EVERY_S:
+                last_write = time.monotonic()
+                with contextlib.suppress(PassingFaultError):  # the journal has it all; the next minute tries again
+                    settle_journal(self._repository, project)
+
+        hooks = Hooks(do, demands.__getitem__, tick)  # type: ignore[arg-type]  # the results are the literals
+        try:
+            schedule = run_tasks(graph.upstream, self._machine, hooks, self._stop, keep_going=self._options.keep_going)
+            self._take(schedule, summary)
+        finally:
+            self._durations.save()
+            settle_journal(self._repository, project)
+
+    def _demand(self, stage: Stage) -> Demand:
+        demand = self._services.demand(stage)
+        machine: Machine = self._machine
+        return replace(demand, cpus=min(demand.cpus, machine.cpus))
+
+    @staticmethod
+    def _take(schedule: Schedule, summary: RunSummary) -> None:
+        summary.skipped.update(schedule.skipped)
+        summary.not_started = tuple(schedule.not_started)
+
+
+def _scope(project: Project, options: RunOptions) -> list[str]:
+    """The stages that a run is about, in the graph's order."""
+    chosen = select_stages(project.loaded, options.targets, below=options.below)
+    if not options.targets or options.single_item:
+        return chosen
+    reach = project.graph.behind(chosen) if options.downstream else project.graph.before(chosen)
+    return [name for name in project.graph.stages if name in reach]
+
+
+def _write_ignores(repository: Repository, graph: StageGraph, stages: Sequence[Stage]) -> frozenset[str]:
+    """Write the `.gitignore` lines of all that will be made; those whose folder is not there yet are returned."""
+    paths = outputs_to_ignore(stages)
+    write_ignore_lines(repository, paths, folders=folders_inside_deps(graph, paths))
+    return frozenset(path for path in paths if not (repository.root / os.path.dirname(path)).is_dir())
+
+
+def settle_journal(repository: Repository, project: Project | None = None) -> None:
+    """Write what the journal has into the locks.
+
+    Raises:
+        PassingFaultError: DVC's lock is held for long, or no space is left; the journal keeps everything.
+    """
+    journal = Journal(repository.tmp_dir)
+    entries = journal.read()
+    if not entries:
+        return
+    order = stage_order(project.loaded) if project else {}
+    update_locks(repository, entries, order)
+    with repository_lock(repository):
+        journal.drop(entries)
+
+
+@contextlib.contextmanager
+def run_lock(repository: Repository) -> Iterator[None]:
+    """Be the only run of this repository.
+
+    Raises:
+        PassingFaultError: another one is at work; says which.
+    """
+    repository.tmp_dir.mkdir(parents=True, exist_ok=True)
+    path = repository.tmp_dir / "run.lock"
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            who = file.read().strip() or "unknown"
+            raise PassingFaultError(f"another `swath run` is at work in this repository (process {who}): wait for it") from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}, since {time.strftime('%H:%M:%S')}")
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+class Durations:
+    """How long stages took when they last ran, for estimates."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "durations.json"
+        self.known: dict[str, float] = {}
+        with contextlib.suppress(OSError, ValueError):
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            self.known = {str(name): float(seconds) for name, seconds in content.items()}
+
+    def note(self, report: StageReport) -> None:
+        """Keep the time of a stage that ran."""
+        if report.did == "ran":
+            self.known[report.stage.name] = round(report.wall_s, 3)
+
+    def save(self) -> None:
+        """Write them down."""
+        temporary = self._path.with_suffix(".tmp")
+        with contextlib.suppress(OSError):
+            temporary.write_text(json.dumps(self.known), encoding="utf-8")
+            temporary.replace(self._path)
