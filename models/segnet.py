@@ -19,8 +19,13 @@ def _block(x: keras.KerasTensor, filters: int, convolutions: int) -> keras.Keras
     return x
 
 
+def _depth(size: int) -> int:
+    """Return how often a tile of `size` pixels is halved."""
+    return max(level for level in range(4) if size % 2**level == 0 and (level == 0 or size // 2**level >= 4))
+
+
 def build_model(
-    input_shape: tuple[int, int, int], n_classes: int, *, width: int = 16, depth: int = 3, convolutions: int = 2
+    input_shape: tuple[int, int, int], n_classes: int, *, width: int = 16, depth: int = 0, convolutions: int = 2
 ) -> keras.Model:
     """Return the model: (H, W, bands) in 0..1 -> (H, W, n_classes) probabilities.
 
@@ -28,9 +33,10 @@ def build_model(
         input_shape: height, width and bands; height and width are multiples of 2 ** depth.
         n_classes: classes to tell apart.
         width: filters of the first level.
-        depth: how often the tile is halved.
+        depth: how often the tile is halved; 0: up to three times, as long as 4 pixels are left.
         convolutions: in each block.
     """
+    depth = depth or _depth(input_shape[0])
     inputs = x = keras.Input(input_shape)
     for level in range(depth):
         x = _block(x, width * 2**level, convolutions)

@@ -15,6 +15,7 @@ import csv
 import dataclasses
 import hashlib
 import importlib.util
+import inspect
 import io
 import json
 import os
@@ -223,6 +224,18 @@ def check_model(model: keras.Model, shape: tuple[int, int, int], n_classes: int,
         raise SystemExit(f"{structure}: the last layer must give probabilities (softmax over the classes)")
 
 
+def build(structure: Path, shape: tuple[int, int, int], n_classes: int, options: dict[str, int | float | str]) -> keras.Model:
+    """Return the model of a structure file, tried out; an option that it does not know stops with those that it has."""
+    build_model = load_structure(structure)
+    known = [name for name, one in inspect.signature(build_model).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise SystemExit(f"{structure}: no option {', '.join(unknown)}; it has {', '.join(known)}")
+    model = build_model(shape, n_classes, **options)
+    check_model(model, shape, n_classes, structure)
+    return model
+
+
 def normalised_zip(source: Path) -> bytes:
     """Return a `.keras` file as bytes without dates: fixed times, sorted members, no date in its metadata."""
     out = io.BytesIO()
@@ -428,8 +441,7 @@ def main() -> None:
     n_classes = len(manifest["classes"])
     shape = (manifest["size"], manifest["size"], len(manifest["bands"]))
     options = parse_options(arguments.options)
-    model = load_structure(arguments.structure)(shape, n_classes, **options)
-    check_model(model, shape, n_classes, arguments.structure)
+    model = build(arguments.structure, shape, n_classes, options)
 
     trainer = Trainer(model, n_classes, read_tiles(arguments.dataset, manifest, "train"), settings)
     validation = read_tiles(arguments.dataset, manifest, "validation")
