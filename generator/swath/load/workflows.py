@@ -80,17 +80,11 @@ def load_workflows(repository: Repository, tracked: Mapping[str, str]) -> Loaded
         FindingsError: files or stages are wrong; all of them, in the order of their places.
         UserError: the stages do not form a graph.
     """
-    findings: list[Finding] = []
-    workflows: dict[str, Workflow] = {}
-    for file in repository.workflow_files:
-        try:
-            workflows[file] = load_workflow(repository, file)
-        except FindingsError as error:
-            findings.extend(error.findings)
-        except UserError as error:
-            findings.append(Finding(error.place or Place(file), "workflow", error.message, error.hint))
+    read = {file: read_workflow(repository, file) for file in repository.workflow_files}
+    findings = [finding for _, found in read.values() for finding in found]
     if findings:
         raise FindingsError(sorted(findings))
+    workflows = {file: workflow for file, (workflow, _) in read.items() if workflow is not None}
     stages = [stage for workflow in workflows.values() for stage in workflow.stages]
     graph = build_graph(stages, tracked)
     return Loaded(workflows, graph, _generators(workflows.values(), stages))
@@ -102,11 +96,31 @@ def load_workflow(repository: Repository, file: str) -> Workflow:
     Raises:
         FindingsError: it is not YAML, has another shape than DVC's, or a stage cannot be resolved.
     """
-    document = read_document(repository, file)
-    value = document.value
-    findings = dvc_schema.check(value, document)
-    if findings:
+    workflow, findings = read_workflow(repository, file)
+    if workflow is None or findings:
         raise FindingsError(findings)
+    return workflow
+
+
+def read_workflow(repository: Repository, file: str) -> tuple[Workflow | None, tuple[Finding, ...]]:
+    """As much of one dvc.yaml as can be taken, and what is wrong with it.
+
+    Returns:
+        The workflow with those stages that are right, None when the file has not even the shape of one; and the
+        findings, in the order of the file.
+    """
+    try:
+        document = read_document(repository, file)
+        findings = dvc_schema.check(document.value, document)
+        if findings:
+            return None, tuple(sorted(findings))
+        return _resolved(repository, file, document)
+    except UserError as error:
+        return None, (Finding(error.place or Place(file), "workflow", error.message, error.hint),)
+
+
+def _resolved(repository: Repository, file: str, document: Document) -> tuple[Workflow, tuple[Finding, ...]]:
+    value = document.value
     definitions = value.get("stages") or {} if isinstance(value, dict) else {}
     produced = _literal_outputs(repository, file, definitions)
     templated = resolve(repository, file, _without_nulls(value), empty=produced)
@@ -114,21 +128,20 @@ def load_workflow(repository: Repository, file: str) -> Workflow:
     findings = [
         Finding(document.place("stages", group), "template", message, _template_hint(message, templated))
         for group, message in templated.unresolved.items()
+        if not waits
     ]
-    if findings and not waits:
-        raise FindingsError(findings)
     builder = _StageBuilder(repository, file, document)
-    stages, problems = [], []
+    stages = []
     for key, definition in templated.stages.items():
         try:
             stages.append(builder.build(key, templated.groups[key], definition))
         except UserError as error:
-            problems.append(Finding(error.place or Place(file), "stage", error.message, error.hint))
+            findings.append(Finding(error.place or Place(file), "stage", error.message, error.hint))
     raw = {group: _body(definition) for group, definition in definitions.items()}
-    problems.extend(one_word_findings(stages, raw, document))
-    if problems:
-        raise FindingsError(problems)
-    return Workflow(file, document, tuple(stages), templated.vars_files, templated.unresolved, raw)
+    findings.extend(one_word_findings(stages, raw, document))
+    pending = templated.unresolved if waits else {}
+    workflow = Workflow(file, document, tuple(stages), templated.vars_files, pending, raw)
+    return workflow, tuple(sorted(findings))
 
 
 def read_document(repository: Repository, file: str) -> Document:
