@@ -16,7 +16,7 @@ def main() -> int:
         return run_service(sys.argv[2:])
     from swath.cli.main import main as run_command
 
-    return run_command()
+    return int(run_command())
 
 
 if __name__ == "__main__":

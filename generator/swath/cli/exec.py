@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
     except SwathError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    except Exception as error:  # the boundary: whatever comes here is a bug
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever comes here is a bug
         return _report_bug(error)
     return EXIT_OK
 

@@ -47,7 +47,7 @@ class Child:
         environment: all of its variables.
         timeout_s: longest time; None: no limit.
         memory_bytes: most memory of it and its descendants together; None: no limit.
-        mark: ``NAME=value`` out of `environment` that nobody else has: strays that left the process group are known by it.
+        mark: ``NAME=value`` of `environment` that nobody else has: by it strays that left the process group are known.
         grace_s: time between SIGTERM and SIGKILL.
     """
 
@@ -220,7 +220,8 @@ def _log_file(log: BinaryIO | None) -> Iterator[BinaryIO | None]:
                 yield file
             finally:
                 file.seek(0)
-                shutil.copyfileobj(file, log)
+                if log is not None:
+                    shutil.copyfileobj(file, log)
     else:
         yield log
 

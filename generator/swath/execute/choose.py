@@ -32,12 +32,12 @@ def runtime_choice(option: str | None, environment: Mapping[str, str]) -> Runtim
         UserError: there is no such runtime.
     """
     said = option or environment.get(RUNTIME_VARIABLE) or "auto"
-    for choice in get_args(RuntimeChoice):
+    choices: tuple[RuntimeChoice, ...] = get_args(RuntimeChoice)
+    for choice in choices:
         if said == choice:
             return choice
     source = "--runtime" if option else RUNTIME_VARIABLE
-    known = get_args(RuntimeChoice)
-    raise UserError(f"{source}: there is no runtime '{said}'", hint=did_you_mean(said, known) or one_of(known))
+    raise UserError(f"{source}: there is no runtime '{said}'", hint=did_you_mean(said, choices) or one_of(choices))
 
 
 def runtime_named(name: RuntimeName, environment: Mapping[str, str]) -> Runtime:

@@ -1,11 +1,10 @@
-"""From the words behind `swath exec` to an `Invocation`: arguments checked against the interface, paths against the disk.
+"""From the words behind `swath exec` to an `Invocation`: arguments checked by the interface, paths by the disk.
 
 Everything that is wrong is reported at once. Called by `cli/exec.py` and, for plain commands, by the local runner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from swath.errors import Finding, FindingsError, Place, UserError
 from swath.load.services import load_service, service_folder, service_names
 from swath.load.volumes import needed_volumes
-from swath.model.arguments import Arguments, ArgumentProblem, parse_arguments, repository_path, volume_of
+from swath.model.arguments import ArgumentProblem, Arguments, parse_arguments, repository_path, volume_of
 from swath.model.invocation import Invocation, Volume
 from swath.model.suggestion import one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from swath.model.service import Parameter, Service
 

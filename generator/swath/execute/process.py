@@ -1,15 +1,15 @@
 """The runtime `process`: the service runs on this machine, in an isolated environment made from its requirements.
 
-No sandbox: the service sees the file system as the user does, so an undeclared read goes unnoticed here and fails under
-`docker`. Its memory is watched rather than limited by the system, because RLIMIT_AS counts address space, of which CUDA,
-Java and Node.js reserve far more than they use, and a control group of one's own needs rights that a user seldom has.
+No sandbox: the service sees the file system as the user does, so an undeclared read goes unnoticed here and fails
+under `docker`. Its memory is watched rather than limited by the system, because RLIMIT_AS counts address space, of
+which CUDA, Java and Node.js reserve far more than they use, and a control group of one's own needs rights that a user
+seldom has.
 """
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.errors import UserError
@@ -22,6 +22,7 @@ from swath.execute.service_argv import argument_words, entrypoint_words, host_vo
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
+    from pathlib import Path
 
     from swath.execute.python_environment import PythonEnvironment
     from swath.model.invocation import Invocation, Outcome, RuntimeName

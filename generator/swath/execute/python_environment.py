@@ -63,7 +63,6 @@ class PythonEnvironment:
         """The environment's interpreter."""
         return self.folder / "bin" / "python"
 
-    @property
     def is_made(self) -> bool:
         """Whether it is there and its base interpreter still is."""
         return self.python.exists()
@@ -114,11 +113,11 @@ def make_environment(
         PassingFaultError: the network failed, or the disk is full.
         InterruptedRunError: `stop` was set.
     """
-    if wanted.is_made:
+    if wanted.is_made():
         return
     wanted.folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(wanted.folder.with_name(f"{wanted.folder.name}.lock"), stop):
-        if wanted.is_made:
+        if wanted.is_made():
             return
         for left in wanted.folder.parent.glob(f"{wanted.folder.name}*.tmp"):  # of a killed process: we hold the lock
             remove(left)

@@ -1,7 +1,7 @@
 """The words that start a service: its entrypoint, then its arguments. Pure; the same for every runtime.
 
-An argument comes as two words, ``--name value``, or as the one word ``--name=value`` when the value begins with a dash, so
-that no option parser takes it for an option. A list parameter's option is repeated. Called by the runtimes.
+An argument comes as two words, ``--name value``, or as the one word ``--name=value`` when the value begins with a dash,
+so that no option parser takes it for an option. A list parameter's option is repeated. Called by the runtimes.
 """
 
 from __future__ import annotations
