@@ -15,11 +15,12 @@ what to do next; nothing here prints, logs or exits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Severity = Literal["error", "warning"]
 EXIT_OK: Final = 0
 EXIT_BUG: Final = 3
 
@@ -46,12 +47,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing wrong in the user's files: where, a stable rule name, what, and what to do next."""
+    """One thing wrong in the user's files: where, a stable rule name, what, and what to do next.
+
+    A warning is worth a look and stops nothing.
+    """
 
     place: Place
     rule: str
     message: str
     hint: str = ""
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         """``dvc.yaml:12: stages.train.deps[2]: message`` and the hint on a line of its own."""

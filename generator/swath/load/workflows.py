@@ -159,6 +159,15 @@ def read_document(repository: Repository, file: str) -> Document:
     return Document(text, file)
 
 
+def build_stage(repository: Repository, workflow: Workflow, group: str, definition: Mapping[str, JSONValue]) -> Stage:
+    """The stage that one definition of a workflow would be, named as its group; for checks of what is not resolved.
+
+    Raises:
+        UserError: a path or another value cannot be what it should be.
+    """
+    return _StageBuilder(repository, workflow.file, workflow.document).build(group, group, definition)
+
+
 def _without_nulls(value: JSONValue) -> dict[str, JSONValue]:
     """Top-level sections that are empty count as absent."""
     return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else {}
@@ -179,7 +188,7 @@ def _template_hint(message: str, templated: Templated) -> str:
 
 
 def _literal_outputs(repository: Repository, file: str, definitions: Mapping[str, JSONValue]) -> frozenset[str]:
-    """Absolute paths of outputs that dvc.yaml names without templates: a `vars` file among them may be missing still."""
+    """Absolute paths of outputs that dvc.yaml names without templates: a `vars` file among them may still be missing."""
     folder = repository.root / posixpath.dirname(file)
     paths = set()
     for definition in definitions.values():

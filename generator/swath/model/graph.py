@@ -10,11 +10,14 @@ inside it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from swath.errors import Place, UserError
+from swath.errors import Finding, FindingsError, Place
 from swath.model.stage import Stage
+
+_LONGEST_CIRCLE: Final = 20  # stages that a message names
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,15 @@ def build_graph(stages: Sequence[Stage], tracked: Mapping[str, str] | None = Non
         tracked: outputs of `.dvc` files: path to the file's name; they may not overlap with stages' outputs.
 
     Raises:
-        UserError: two stages write one path, an output lies inside another, or there is a cycle (with its path).
+        FindingsError: stages write one path, an output lies inside another, or there is a cycle (with its path).
     """
-    owners = _owners(stages, tracked or {})
+    owners, findings = _owners(stages, tracked or {})
+    findings += _overlaps(owners)
     paths = sorted(path for path in owners if owners[path])
     upstream = {stage.name: _makers(stage, owners, paths) for stage in stages}
     by_name = {stage.name: stage for stage in stages}
+    if findings:
+        raise FindingsError(sorted(findings))
     ordered = _postorder(by_name, upstream)
     downstream: dict[str, list[str]] = {name: [] for name in ordered}
     for name in ordered:
@@ -76,26 +82,33 @@ def build_graph(stages: Sequence[Stage], tracked: Mapping[str, str] | None = Non
     )
 
 
-def _owners(stages: Sequence[Stage], tracked: Mapping[str, str]) -> dict[str, Stage | None]:
+def _owners(stages: Sequence[Stage], tracked: Mapping[str, str]) -> tuple[dict[str, Stage | None], list[Finding]]:
+    """Who makes each path (None: a `.dvc` file), and the paths that two make."""
     owners: dict[str, Stage | None] = dict.fromkeys(tracked)
+    findings: list[Finding] = []
     for stage in stages:
         for out in stage.outs:
             if out.path in owners:
                 other = owners[out.path]
                 by = f"stage {other.name}" if other else tracked[out.path]
                 message = f"the output {out.path} of stage {stage.name} is also one of {by}"
-                raise UserError(message, place=stage.place, hint="give each output one stage")
-            owners[out.path] = stage
+                findings.append(Finding(stage.place, "graph", message, "give each output one stage"))
+            else:
+                owners[out.path] = stage
+    return owners, findings
+
+
+def _overlaps(owners: Mapping[str, Stage | None]) -> Iterator[Finding]:
+    """Outputs inside other outputs."""
     for path, owner in owners.items():
         for parent in _parents(path):
-            if parent in owners and (owner or owners[parent]):
-                a, b = owner or owners[parent], owners[parent] or owner
-                place = (owner or owners[parent]).place  # type: ignore[union-attr]  # one of them is a stage
-                message = f"the output {path} lies inside the output {parent}" + (
-                    f" of stage {b.name}" if b and b is not a else ""
-                )
-                raise UserError(message, place=place, hint="track one of them, or move one elsewhere")
-    return owners
+            outer = owners.get(parent)
+            if parent in owners and (owner or outer):
+                inside = f"the output {path}" + (f" of stage {owner.name}" if owner else "")
+                around = f"the output {parent}" + (f" of stage {outer.name}" if outer else "")
+                place = owner.place if owner else outer.place if outer else Place("dvc.yaml")
+                hint = "track one of them, or move one elsewhere"
+                yield Finding(place, "graph", f"{inside} lies inside {around}", hint)
 
 
 def _parents(path: str) -> Iterable[str]:
@@ -153,12 +166,17 @@ def _postorder(stages: Mapping[str, Stage], upstream: Mapping[str, tuple[str, ..
     return list(done)
 
 
-def _cycle(names: Sequence[str], stages: Mapping[str, Stage]) -> UserError:
-    chain = " needs ".join(names)
-    place = stages[names[0]].place if names else Place("dvc.yaml")
-    return UserError(
-        f"the stages depend on each other in a circle: {chain}", place=place, hint="take one of these deps out"
-    )
+def _cycle(names: Sequence[str], stages: Mapping[str, Stage]) -> FindingsError:
+    """The error of a circle; it begins with the stage that stands first in the files, whatever was visited first."""
+    first = min(range(len(names) - 1), key=lambda position: stages[names[position]].place)
+    ring = [*names[first:-1], *names[:first], names[first]]
+    message = f"the stages depend on each other in a circle: {' needs '.join(_shortened(ring))}"
+    return FindingsError([Finding(stages[ring[0]].place, "graph", message, "take one of these deps out")])
+
+
+def _shortened(ring: Sequence[str]) -> Sequence[str]:
+    """A long circle's middle is left out."""
+    return ring if len(ring) <= _LONGEST_CIRCLE else [*ring[:4], f"({len(ring) - 8} more)", *ring[-4:]]
 
 
 def _reach(edges: Mapping[str, tuple[str, ...]], names: Iterable[str]) -> set[str]:
