@@ -42,7 +42,7 @@ def add_scene(histograms: dict[str, np.ndarray], image: Path, tiles: dict[str, o
 def percentile(histogram: np.ndarray, share: float) -> int:
     """Return the smallest value that at least `share` of the counted pixels do not exceed."""
     total = histogram.cumsum()
-    return int(np.searchsorted(total, share * total[-1]))
+    return int(np.searchsorted(total, max(share * total[-1], 1)))
 
 
 def describe_band(name: str, histogram: np.ndarray, low: float, high: float) -> dict[str, object]:
