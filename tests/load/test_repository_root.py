@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from swath.errors import UserError
 from swath.load.repository_root import find_root
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.service_repositories import add_service
 from swath.load.services import read_service
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.service_repositories import UPPER, add_service, make_repository
 from swath.errors import FindingsError, UserError
 from swath.load.services import load_service, load_services, read_service, service_names

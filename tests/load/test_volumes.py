@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from swath.errors import UserError
 from swath.load.volumes import needed_volumes, read_volumes, volume_variable
 from swath.model.invocation import Volume

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from swath.model.arguments import default_value, parse_arguments, repository_path, value_problem, volume_of
 from swath.model.service import Parameter, Service
 

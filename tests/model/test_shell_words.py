@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from swath.model.shell_words import exec_words, mentions_exec, plain_words, templating_problems
 
 # What a command may hold, with an accent on what shells care for.
@@ -115,7 +116,7 @@ def test_values_that_stay_one_word(template: str, resolved: str) -> None:
         ("--a '${x}'", "--a 'a\u2028b'", "the value 'a\\u2028b' of ${x} holds a line end, at which DVC cuts the command"),
         ("--a $(echo '${x}')", "--a $(echo 'a b')", "the value 'a b' of ${x} does not stay one shell word without quotes: it holds ' '"),
         ("--a ${x}", "--b", "a value of ${x} does not stay one shell word: the command became '--b'"),
-        ("${x} --b ${y}", "1 --b \" --b \"", "the value '\" --b \"' of ${y} does not stay one shell word without quotes: it holds '\" '"),
+        ("${x} --b ${y}", '1 --b " --b "', "the value '\" --b \"' of ${y} does not stay one shell word without quotes: it holds '\" '"),
     ],
 )  # fmt: skip
 def test_values_that_do_not(template: str, resolved: str, message: str) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from swath.model.service import Resources
 from swath.model.units import Duration, Size, decode_quantity, quantity_schema
 

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swath.execute.command import Workplace, invocation_from_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from swath.model.invocation import Invocation, Volume
 

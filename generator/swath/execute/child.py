@@ -97,13 +97,14 @@ class _Attempt:
         self._pid = self._process.pid
         self._memory = MemoryWatch(self._pid)
         self._exit = _Exit(self._pid)
+        self._ate_too_much = False
 
     def outcome(self, stop: threading.Event) -> Outcome:
         """Watch the program until it ends."""
         try:
             why = self._watch(stop)
             if why:
-                self._end()
+                self._end(0 if self._ate_too_much else self._child.grace_s)
         finally:
             usage = self._clear()
         code = self._process.returncode
@@ -134,17 +135,18 @@ class _Attempt:
                 return f"it took longer than its timeout of {_duration(self._child.timeout_s)}"
             used = self._memory.is_above(limit)
             if used is not None and limit is not None:
+                self._ate_too_much = True  # no grace: it would eat on
                 return f"it used {Size(used)} of memory; its limit is {Size(limit)} (resources.memory)"
             look_s = min(2 * look_s, _LAST_LOOK_S)
 
-    def _end(self) -> None:
-        """Ask the whole group to end, and wait as long as somebody of it is left and the grace lasts."""
-        deadline = time.monotonic() + self._child.grace_s
+    def _end(self, grace_s: float) -> None:
+        """Ask the whole group to end, wait as long as somebody of it is left and the grace lasts, and kill the rest."""
+        deadline = time.monotonic() + grace_s
         _signal_group(self._pid, signal.SIGTERM)
         while time.monotonic() < deadline:
-            if self._exit.wait(_FIRST_LOOK_S * 5) and not group_members(self._pid):
-                return
-            if self._exit.is_over:
+            if self._exit.wait(_FIRST_LOOK_S * 5):
+                if not group_members(self._pid):
+                    break
                 time.sleep(_FIRST_LOOK_S * 5)
         _signal_group(self._pid, signal.SIGKILL)
         for stray in processes_with(self._child.mark) if self._child.mark else ():

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from execute.test_guard import eventually, is_alive
+from swath.errors import UserError
+from swath.execute.child import Child, run_child
+from swath.model.invocation import Outcome
+
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+
+def run(script: str, cwd: Path, stop: threading.Event | None = None, **settings: object) -> tuple[Outcome, str]:
+    log = io.BytesIO()
+    child = Child(["sh", "-c", script], cwd, ENVIRONMENT, **settings)  # type: ignore[arg-type]
+    outcome = run_child(child, log, stop or threading.Event())
+    return outcome, log.getvalue().decode()
+
+
+def test_a_success(tmp_path: Path) -> None:
+    outcome, text = run("echo out; echo err >&2; pwd", tmp_path)
+    assert (outcome.exit_code, outcome.reason, text) == (0, "", f"out\nerr\n{tmp_path}\n")
+
+
+def test_a_log_file_is_written_while_it_runs(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        log.write(b"before\n")
+        run_child(Child(["sh", "-c", "echo now"], tmp_path, ENVIRONMENT), log, threading.Event())
+    assert (tmp_path / "log").read_text() == "before\nnow\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "reason", "temporary"),
+    [
+        ("exit 3", 3, "it ended with exit code 3", False),
+        ("exit 75", 75, "it ended with exit code 75", True),
+        ("exit 200", 200, "it ended with exit code 200", False),
+        ("kill -SEGV $$", 139, "it was ended by SIGSEGV", False),
+        ("kill -KILL $$", 137, "it was ended by SIGKILL, as the system does when memory runs out", False),
+    ],
+)
+def test_failures(tmp_path: Path, script: str, code: int, reason: str, temporary: bool) -> None:
+    outcome, _ = run(script, tmp_path)
+    assert (outcome.exit_code, outcome.reason, outcome.temporary) == (code, reason, temporary)
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot start 'no-such': there is no such program on PATH \("):
+        run_child(Child(["no-such"], tmp_path, ENVIRONMENT), None, threading.Event())
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot start 'sh': there is no folder"):
+        run("true", tmp_path / "none")
+
+
+def test_only_its_own_variables(tmp_path: Path) -> None:
+    _, text = run("env", tmp_path)
+    assert {line.partition("=")[0] for line in text.splitlines()} <= {"PATH", "PWD", "_", "SHLVL", "OLDPWD"}
+
+
+def test_a_timeout(tmp_path: Path) -> None:
+    outcome, _ = run("sleep 60", tmp_path, timeout_s=0.2)
+    assert (outcome.exit_code, outcome.reason) == (143, "it took longer than its timeout of 0.2s")
+    assert outcome.wall_s < 5
+
+
+def test_a_service_may_end_well_at_its_timeout_and_has_failed_all_the_same(tmp_path: Path) -> None:
+    outcome, text = run("trap 'echo saved; exit 0' TERM; sleep 60 & wait", tmp_path, timeout_s=0.3)
+    assert (outcome.exit_code, outcome.reason, text) == (1, "it took longer than its timeout of 0.3s", "saved\n")
+
+
+def test_who_does_not_listen_is_killed_after_the_grace(tmp_path: Path) -> None:
+    outcome, _ = run("trap '' TERM; while :; do sleep 1; done", tmp_path, timeout_s=0.2, grace_s=0.5)
+    assert outcome.exit_code == 137
+
+
+def test_a_stop(tmp_path: Path) -> None:
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    outcome, _ = run("sleep 60", tmp_path, stop)
+    assert (outcome.exit_code, outcome.reason) == (143, "it was stopped")
+
+
+def test_a_child_has_the_grace_of_its_parent(tmp_path: Path) -> None:
+    """The leader ends at once; its child still writes its checkpoint."""
+    script = "sh -c \"trap 'sleep 0.5; echo saved; exit' TERM; while :; do sleep 0.1; done\" & exec sleep 60"
+    assert run(script, tmp_path, timeout_s=0.3)[1].endswith("saved\n")
+
+
+@pytest.mark.parametrize("script", ["sleep 60 & echo $! >pid", "trap '' TERM; sleep 60 & echo $! >pid; exit 3"])
+def test_who_is_left_behind_is_killed(tmp_path: Path, script: str) -> None:
+    outcome, _ = run(script, tmp_path)
+    assert outcome.wall_s < 5
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_a_stray_in_a_session_of_its_own_is_known_by_its_mark(tmp_path: Path) -> None:
+    environment = ENVIRONMENT | {"SWATH_SCRATCH": str(tmp_path)}
+    script = "setsid sh -c 'trap \"\" TERM; echo $$ >pid; exec sleep 60' & sleep 60"
+    child = Child(["sh", "-c", script], tmp_path, environment, timeout_s=0.5, mark=f"SWATH_SCRATCH={tmp_path}")
+    run_child(child, None, threading.Event())
+    pid = int((tmp_path / "pid").read_text())
+    assert eventually(lambda: not is_alive(pid))
+
+
+def test_too_much_memory(tmp_path: Path) -> None:
+    script = "import time; keep = b'x' * (200 << 20); time.sleep(60)"
+    child = Child([sys.executable, "-c", script], tmp_path, ENVIRONMENT, memory_bytes=100 << 20)
+    outcome = run_child(child, None, threading.Event())
+    assert outcome.exit_code in {137, 143}
+    assert re.fullmatch(
+        r"it used [12]\d\d(\.\d)?MiB of memory; its limit is 100MiB \(resources.memory\)", outcome.reason
+    )
+
+
+def test_the_memory_of_all_counts_together(tmp_path: Path) -> None:
+    eater = f"{sys.executable} -c \"import time; keep = b'x' * (70 << 20); time.sleep(60)\""
+    outcome, _ = run(f"{eater} & {eater} & wait", tmp_path, memory_bytes=120 << 20)
+    assert "its limit is 120MiB" in outcome.reason
+
+
+def test_figures(tmp_path: Path) -> None:
+    script = (
+        "import time; keep = b'x' * (300 << 20); end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    )
+    outcome = run_child(Child([sys.executable, "-c", script], tmp_path, ENVIRONMENT), None, threading.Event())
+    assert 0.3 <= outcome.cpu_s < outcome.wall_s + 0.5
+    assert 300 << 20 < outcome.peak_memory_bytes < 400 << 20
+
+
+def test_many_at_once(tmp_path: Path) -> None:
+    outcomes: list[Outcome] = []
+    threads = [
+        threading.Thread(target=lambda: outcomes.append(run("sleep 0.2; exit 7", tmp_path)[0])) for _ in range(16)
+    ]
+    begun = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [outcome.exit_code for outcome in outcomes] == [7] * 16
+    assert time.monotonic() - begun < 3
