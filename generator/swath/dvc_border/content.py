@@ -162,10 +162,8 @@ class Hasher:
             self._links[os.path.relpath(path, self._repository.home)] = (info.st_ino, str(info.st_mtime))
 
     def forget(self, path: str) -> None:
-        """Drop what is known of `path` and what lies below it: it was removed or written again."""
-        below = path + os.sep
-        for known in [p for p in self._known if p == path or p.startswith(below)] if path not in self._known else [path]:
-            self._known.pop(known, None)
+        """Drop what is known of a file: it was removed, or will be written again."""
+        self._known.pop(path, None)
 
     def flush(self) -> None:
         """Write what is new to DVC's record."""

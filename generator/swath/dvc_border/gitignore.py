@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 from swath.errors import UserError
@@ -60,6 +61,26 @@ def write_ignore_lines(repository: Repository, paths: Sequence[str], *, folders:
     for file, lines in changed.items():
         _append(repository.root / file, lines)
     return list(changed)
+
+
+class LateIgnores:
+    """Lines for outputs whose folder does not exist yet, written all at once when the first stage has made it.
+
+    Making the folder beforehand would break commands that make it themselves (`mkdir raw && …`).
+    """
+
+    def __init__(self, repository: Repository, paths: Iterable[str]) -> None:
+        self._repository = repository
+        self._by_folder: dict[str, list[str]] = {}
+        for path in paths:
+            self._by_folder.setdefault(os.path.dirname(path), []).append(path)
+        self._lock = threading.Lock()
+
+    def write(self, stage: Stage) -> None:
+        """After a stage has written its outputs: the lines of all their folders."""
+        with self._lock:
+            for out in stage.outs:
+                write_ignore_lines(self._repository, self._by_folder.pop(os.path.dirname(out.path), []))
 
 
 def folders_inside_deps(graph: StageGraph, paths: Iterable[str]) -> list[str]:

@@ -69,10 +69,9 @@ def update_locks(repository: Repository, changes: Mapping[str, Mapping[str, Lock
             if not entries:
                 continue
             lock = _read(repository, file)
-            keys = list(order.get(file, entries))
-            fresh = [key for key in keys if key in entries and key not in lock] + [k for k in entries if k not in lock and k not in keys]
             lock.update({key: entries[key] for key in lock if key in entries})
-            lock.update({key: entries[key] for key in fresh})
+            keys = dict.fromkeys([*order.get(file, ()), *entries])
+            lock.update({key: entries[key] for key in keys if key in entries and key not in lock})
             _write(repository, lock_file(file), write_lock(lock), datasets=_datasets(repository, file))
 
 

@@ -40,7 +40,6 @@ class Workspace:
         self._entries = dict(entries)
         self._params = ParamsReader(self._root)
         self._assumed: dict[str, Content] = {}
-        self._seen: dict[str, Content | None] = {}
 
     def absolute(self, path: str) -> str:
         """`path` (from the root) on this machine."""
@@ -98,6 +97,10 @@ class Workspace:
             content = content_from_lock_item(item) if out and isinstance(item, dict) else None
             if out and content:
                 self._assumed[out.path] = content
+
+    def drop_assumptions(self) -> None:
+        """Answer from what is on disk again."""
+        self._assumed.clear()
 
     def _content(self, path: str, *, legacy: bool) -> Content | None:
         if self._assumed:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from swath.dvc_border.data_files import bring_up_to_date
-from swath.dvc_border.gitignore import folders_inside_deps, outputs_to_ignore, write_ignore_lines
+from swath.dvc_border.gitignore import LateIgnores, folders_inside_deps, outputs_to_ignore, write_ignore_lines
 from swath.dvc_border.lock import repository_lock, update_locks
 from swath.dvc_border.rwlock import PathLocks
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError
@@ -181,12 +181,13 @@ class _Run:
         graph = project.graph.only(first)
         forced = frozenset(name for name in first if self._options.force and name not in self._done)
         decisions = decide(graph, workspace, forced=forced)
+        workspace.drop_assumptions()
         tasks = [name for name, decision in decisions.items() if self._is_task(graph.stages[name], decision, workspace)]
         summary.unchanged = len(names) - len(set(names) & {*summary.reports, *tasks})
         self._watcher.planned(decisions, self._durations.known, self._machine.jobs)
         if tasks:
-            work = self._work(project, workspace, forced)
-            work.late_ignores = _write_ignores(self._repository, project.graph, [project.graph.stages[t] for t in tasks])
+            stages = [graph.stages[name] for name in tasks]
+            work = self._work(workspace, forced, _write_ignores(self._repository, project.graph, stages))
             self._schedule(project, graph.only(tasks), work, summary)
         workspace.hasher.flush()
         more = first is not names and not summary.named("failed", "stopped")
@@ -198,6 +199,7 @@ class _Run:
         graph = project.graph.only(before)
         forced = frozenset(before - self._done) if self._options.force else frozenset[str]()
         decisions = decide(graph, workspace, forced=forced)
+        workspace.drop_assumptions()
         moving = any(self._is_task(graph.stages[name], decision, workspace) for name, decision in decisions.items())
         if not moving:
             self._done.update(generators)
@@ -213,11 +215,12 @@ class _Run:
             return False
         return decision.kind != "unchanged" or stage.frozen
 
-    def _work(self, project: Project, workspace: Workspace, forced: frozenset[str]) -> StageWork:
+    def _work(self, workspace: Workspace, forced: frozenset[str], ignores: LateIgnores) -> StageWork:
         tools = Tools(
             workspace=workspace,
             journal=Journal(self._repository.tmp_dir),
             locks=PathLocks(self._repository),
+            ignores=ignores,
             logs=self._repository.tmp_dir / "logs",
             options=self._services.options,
             start_service=self._services.start,
@@ -275,11 +278,11 @@ def _scope(project: Project, options: RunOptions) -> list[str]:
     return [name for name in project.graph.stages if name in reach]
 
 
-def _write_ignores(repository: Repository, graph: StageGraph, stages: Sequence[Stage]) -> frozenset[str]:
-    """Write the `.gitignore` lines of all that will be made; those whose folder is not there yet are returned."""
+def _write_ignores(repository: Repository, graph: StageGraph, stages: Sequence[Stage]) -> LateIgnores:
+    """Write the `.gitignore` lines of all that will be made; those whose folder is not there yet come later."""
     paths = outputs_to_ignore(stages)
     write_ignore_lines(repository, paths, folders=folders_inside_deps(graph, paths))
-    return frozenset(path for path in paths if not (repository.root / os.path.dirname(path)).is_dir())
+    return LateIgnores(repository, [p for p in paths if not (repository.root / os.path.dirname(p)).is_dir()])
 
 
 def settle_journal(repository: Repository, project: Project | None = None) -> None:

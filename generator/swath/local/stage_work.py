@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from swath.dvc_border.cache import remove
-from swath.dvc_border.gitignore import outputs_to_ignore, write_ignore_lines
 from swath.errors import SwathError, UserError
 from swath.execute.save import restore_outputs, save_outputs
 from swath.execute.shell import run_shell
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from swath.dvc_border.gitignore import LateIgnores
     from swath.dvc_border.rwlock import PathLocks
     from swath.dvc_border.workspace import Workspace
     from swath.local.journal import Journal
@@ -88,6 +88,7 @@ class Tools:
     workspace: Workspace
     journal: Journal
     locks: PathLocks
+    ignores: LateIgnores
     logs: Path
     options: Callable[[Stage], StageOptions]
     start_service: ServiceStarter
@@ -102,7 +103,6 @@ class StageWork:
     def __init__(self, tools: Tools, stop: threading.Event) -> None:
         self._tools = tools
         self._stop = stop
-        self._ignore_lock = threading.Lock()
         self._journal_lock = threading.Lock()
 
     def do(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
@@ -160,18 +160,11 @@ class StageWork:
         try:
             report = self._attempts(stage, gpus)
             if report.did == "ran":
-                with self._ignore_lock:
-                    write_ignore_lines(workspace.repository, self._new_ignores(stage))
+                self._tools.ignores.write(stage)
                 self._finish(stage, save_outputs(workspace, stage, inputs))
             return report
         finally:
             self._tools.locks.leave(read, write)
-
-    def _new_ignores(self, stage: Stage) -> list[str]:
-        """Outputs whose folder did not exist when the run wrote the other `.gitignore` lines."""
-        return [path for path in outputs_to_ignore([stage]) if path in self.late_ignores]
-
-    late_ignores: frozenset[str] = frozenset()
 
     def _attempts(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
         options = self._tools.options(stage)
