@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def main() -> int:
     """Run the command line of this process; returns its exit code."""
     if len(sys.argv) > 1 and sys.argv[1] == "exec":
+        gc.disable()  # nothing that is loaded becomes garbage, and the search for it costs milliseconds
         from swath.cli.exec import main as run_service
 
         return run_service(sys.argv[2:])

@@ -19,12 +19,12 @@ from swath.execute.choose import choose_runtime, runtime_choice
 from swath.execute.command import Workplace, invocation_from_words
 from swath.execute.scratch import drop_scratch, open_scratch, scratch_path
 from swath.load.repository_root import find_root
-from swath.load.volumes import read_volumes
+from swath.model.arguments import VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from swath.model.invocation import Invocation, Outcome, RuntimeChoice
+    from swath.model.invocation import Invocation, Outcome, RuntimeChoice, Volume
 
 USAGE: Final = """\
 Usage: swath exec [--runtime auto|process|docker|inside] SERVICE [--name value ...]
@@ -80,7 +80,7 @@ def execute(words: Sequence[str], environment: Mapping[str, str], cwd: Path, sto
         root=root,
         wdir=wdir,
         scratch=scratch_path(root, wdir, words),
-        volumes=read_volumes(root, environment),
+        volumes=_volumes(words, root, environment),
         environment={name: environment[name] for name in _PASSED_ON if name in environment},
         keep_outputs="DVC_STAGE" in environment,  # DVC has removed them, but for those with `persist`
     )
@@ -111,6 +111,15 @@ def _raise_failure(invocation: Invocation, outcome: Outcome, stop: threading.Eve
     if outcome.temporary:
         raise PassingFaultError(message)
     raise StageFailedError(message)
+
+
+def _volumes(words: Sequence[str], root: Path, environment: Mapping[str, str]) -> Mapping[str, Volume]:
+    """The volumes of swath.yaml, which is read only when the command may name one."""
+    if not any(VOLUME in word for word in words):
+        return {}
+    from swath.load.volumes import read_volumes
+
+    return read_volumes(root, environment)
 
 
 def _runtime_option(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:

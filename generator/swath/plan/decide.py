@@ -16,7 +16,7 @@ from swath.model.lock_entry import Item, LockEntry, can_hash, identity, items_by
 from swath.model.plan import Decision, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from swath.model.content import Content
     from swath.model.graph import StageGraph
@@ -51,11 +51,17 @@ class Facts(Protocol):
         """Whether outputs must be there (workspace), or only the inputs count (a revision without data)."""
 
 
-def decide(graph: StageGraph, facts: Facts, *, forced: Container[str] = ()) -> dict[str, Decision]:
+def decide(
+    graph: StageGraph, facts: Facts, *, forced: Container[str] = (), lost: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Decision]:
     """Decide for every stage of a graph.
 
     A stage behind one that will run is ``run`` with the reason ``upstream``: whoever runs it looks again when its inputs
     are known. A restored output feeds the decisions behind it, so `facts` may be told (`facts.assume`).
+
+    Args:
+        forced: stages that run even when they are unchanged.
+        lost: stages to their outputs that the remote lacks: they run again.
 
     Returns:
         Decisions by name, in the graph's order.
@@ -64,6 +70,8 @@ def decide(graph: StageGraph, facts: Facts, *, forced: Container[str] = ()) -> d
     for name, stage in graph.stages.items():
         moving = tuple(up for up in graph.upstream[name] if decisions[up].kind == "run")
         decision = _decide_behind(stage, facts, moving, graph) if moving else decide_stage(stage, facts, forced=name in forced)
+        if lost and name in lost and decision.kind == "unchanged":
+            decision = Decision("run", tuple(Reason("lost", path) for path in lost[name]))
         if decision.kind == "restore" and decision.entry is not None:
             assume = getattr(facts, "assume", None)
             if assume is not None:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 @click.option("--mermaid", "picture", flag_value="mermaid", help="Print the graph as a Mermaid flowchart.")
 @click.option("--dot", "picture", flag_value="dot", help="Print the graph for Graphviz.")
 @click.option("--rev", metavar="REV", help="Plan a Git revision from its lock, without any data on this machine.")
+@click.option("--verify-remote", is_flag=True, help="With --rev: ask the remote whether unchanged outputs still exist.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Show unchanged stages too.")
 @click.option("-f", "--force", is_flag=True, help="As `run --force` would decide.")
 def plan(
-    *, targets: tuple[str, ...], as_json: bool, picture: str | None, rev: str | None, everything: bool, force: bool
+    *, targets: tuple[str, ...], as_json: bool, picture: str | None, rev: str | None, verify_remote: bool, everything: bool, force: bool
 ) -> None:
     """Say for each stage whether it is unchanged, would be restored from the cache, or would run, with the reasons.
 
@@ -36,11 +37,13 @@ def plan(
     from swath.plan.decide import decide
     from swath.report import plan_view
 
+    if verify_remote and not rev:
+        raise click.UsageError("--verify-remote needs --rev: a workspace has its outputs itself")
     repository, below = open_repository()
     if rev:
         from swath.local.revision import planned_revision
 
-        graph, decisions = planned_revision(repository, rev, targets, below)
+        graph, decisions = planned_revision(repository, rev, targets, below, verify_remote=verify_remote)
     else:
         project = read_project(repository)
         chosen = select_stages(project.loaded, targets, below=below)

@@ -63,7 +63,7 @@ def run(
     if dry_run:
         from swath.cli.commands.plan import plan
 
-        context.invoke(plan, targets=targets, as_json=as_json, picture=None, rev=None, everything=False, force=force)
+        context.invoke(plan, targets=targets, as_json=as_json, picture=None, rev=None, verify_remote=False, everything=False, force=force)
         return
     from swath.execute.choose import runtime_choice
     from swath.local.run import RunOptions, raise_for

@@ -1,0 +1,80 @@
+"""`swath lint`: prove the contract between dvc.yaml and the services, without running anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from swath.cli.options import json_option, open_repository
+from swath.errors import EXIT_OK, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swath.errors import Finding
+    from swath.lint.fix import Fixed
+
+
+@click.command()
+@json_option
+@click.option("--fix", is_flag=True, help="Add missing deps, outs and .dvcignore lines first.")
+def lint(*, as_json: bool, fix: bool) -> int:
+    """Check dvc.yaml, services and swath.yaml against each other, without running anything.
+
+    Reports everything at once. Exits with 1 when there are errors, with 0 when there are only warnings.
+    """
+    from swath.lint.apply import fix_repository
+    from swath.lint.check import check_facts
+    from swath.lint.document import findings_document, summary
+    from swath.lint.repository_facts import read_facts
+
+    repository, _ = open_repository()
+    facts = read_facts(repository)
+    problems = check_facts(facts)
+    fixed: tuple[Fixed, ...] | None = None
+    if fix:
+        problems, fixed = fix_repository(repository, problems)
+    findings = [problem.finding for problem in problems]
+    if as_json:
+        click.echo(json.dumps(findings_document(findings, fixed), indent=2, ensure_ascii=False))
+    else:
+        _print(findings, fixed or ())
+        counts = f"{len(facts.groups)} stages of {len(facts.workflow_files)} dvc.yaml, {len(facts.services)} services"
+        mendable = sum(problem.repair is not None for problem in problems)
+        click.echo(summary(findings, counts), err=True)
+        if mendable and not fix:
+            click.echo(f"swath lint: `swath lint --fix` mends {mendable} of them", err=True)
+    return UserError.exit_code if any(finding.severity == "error" for finding in findings) else EXIT_OK
+
+
+def _print(findings: Sequence[Finding], fixed: Sequence[Fixed]) -> None:
+    from swath.lint.document import finding_line
+
+    if sys.stdout.isatty():
+        _print_coloured(findings, fixed)
+        return
+    for each in fixed:
+        click.echo(f"fixed: {each}")
+    for finding in findings:
+        click.echo(finding_line(finding))
+        if finding.hint:
+            click.echo(f"  {finding.hint}")
+
+
+def _print_coloured(findings: Sequence[Finding], fixed: Sequence[Fixed]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    for each in fixed:
+        console.print(Text.assemble(("fixed: ", "green"), str(each)))
+    for finding in findings:
+        colour = "bold red" if finding.severity == "error" else "yellow"
+        place = (f"{finding.place}: ", "bold")
+        rule = (f" [{finding.rule}]", "dim")
+        console.print(Text.assemble(place, (f"{finding.severity}: ", colour), finding.message, rule))
+        if finding.hint:
+            console.print(Text(f"  {finding.hint}", style="cyan"))

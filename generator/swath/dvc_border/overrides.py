@@ -1,0 +1,63 @@
+"""Set parameters in their files, as `dvc exp run -S` does: comments and order stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from swath.dvc_border.translate import translated
+from swath.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swath.dvc_border.repository import Repository
+
+PARAMS_FILE: Final = "params.yaml"
+
+
+def apply_overrides(repository: Repository, overrides: Sequence[str], *, dry_run: bool = False) -> list[str]:
+    """Set parameters.
+
+    Args:
+        overrides: ``key=value`` for params.yaml, ``file:key=value`` for others; values in Hydra's grammar.
+        dry_run: only check.
+
+    Returns:
+        The files that changed, from the root.
+
+    Raises:
+        UserError: an override is malformed, its key is unknown, or the file does not exist.
+    """
+    from dvc.utils.hydra import apply_overrides as apply_to_file
+
+    by_file: dict[str, list[str]] = {}
+    for override in overrides:
+        file, assignment = _split(override)
+        by_file.setdefault(file, []).append(assignment)
+    changed = []
+    for file, assignments in by_file.items():
+        path = repository.root / file
+        if not path.is_file():
+            raise UserError(f"-S: there is no parameter file {file}", hint="name it as -S FILE:KEY=VALUE")
+        before = path.read_bytes()
+        with translated(hint="write it as -S KEY=VALUE or -S FILE:KEY=VALUE, with a key that the file has"):
+            try:
+                apply_to_file(path, assignments)
+            except Exception as error:
+                path.write_bytes(before)
+                if type(error).__module__.startswith(("hydra", "omegaconf", "antlr4")):
+                    raise UserError(f"-S {' '.join(assignments)}: {error}", hint="see the keys in " + file) from error
+                raise
+        if path.read_bytes() != before:
+            changed.append(file)
+        if dry_run:
+            path.write_bytes(before)
+    return changed
+
+
+def _split(override: str) -> tuple[str, str]:
+    key, equals, _ = override.partition("=")
+    if not equals and not override.startswith("~"):
+        raise UserError(f"-S {override!r} has no value", hint="write it as -S KEY=VALUE or -S FILE:KEY=VALUE")
+    file, colon, _ = key.rpartition(":")
+    return (file, override[len(file) + 1 :]) if colon else (PARAMS_FILE, override)

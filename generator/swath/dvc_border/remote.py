@@ -1,0 +1,38 @@
+"""Ask the DVC remote what it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.tree import Tree
+
+from swath.dvc_border.translate import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from swath.dvc_border.repository import Repository
+    from swath.model.content import Content
+
+
+def missing_in_remote(repository: Repository, contents: Iterable[Content]) -> set[str]:
+    """Hashes of the contents that the default remote lacks, wholly or in part.
+
+    Raises:
+        UserError: there is no remote, or it cannot be asked.
+    """
+    wanted = {content.value for content in contents if not content.legacy}
+    if not wanted:
+        return set()
+    with translated(hint="set a default remote: dvc remote add -d NAME URL"):
+        odb = repository.full.cloud.get_remote_odb(None, "status")
+        present = set(odb.oids_exist(sorted(wanted)))
+        missing = wanted - present
+        inner: dict[str, str] = {}
+        for folder in (value for value in present if value.endswith(".dir")):
+            tree = Tree.load(odb, HashInfo("md5", folder))
+            inner.update({str(info.value): folder for _, _, info in tree if info is not None})
+        if inner:
+            missing |= {inner[value] for value in set(inner) - set(odb.oids_exist(sorted(inner)))}
+    return missing

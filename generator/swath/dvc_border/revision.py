@@ -1,0 +1,91 @@
+"""A Git revision without data: its files in a folder of their own, and what is so there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swath.dvc_border.repository import Repository
+from swath.dvc_border.workspace import Workspace
+from swath.errors import UserError
+from swath.model.content import content_from_lock_item
+from swath.model.lock_entry import Item, LockEntry, items_by_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from swath.model.content import Content
+    from swath.model.graph import StageGraph
+    from swath.model.stage import Dependency, Output, Stage
+
+
+@contextmanager
+def exported_revision(repository: Repository, rev: str) -> Iterator[Repository]:
+    """The files of a revision in a temporary folder, as a repository; the working tree is not touched.
+
+    Raises:
+        UserError: there is no such revision.
+    """
+    commit = _git(repository.root, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+    if not commit:
+        raise UserError(f"there is no revision {rev!r}", hint="see: git log; a shallow clone may lack it (git fetch --unshallow)")
+    prefix = _git(repository.root, "rev-parse", "--show-prefix")
+    with tempfile.TemporaryDirectory(prefix="swath-revision-") as folder:
+        environ = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
+        _git(repository.root, "read-tree", f"{commit}:{prefix}" if prefix else commit, environ=environ)
+        tree = Path(folder) / "tree"
+        tree.mkdir()
+        top = _git(repository.root, "rev-parse", "--show-toplevel")
+        _git(Path(top), "checkout-index", "--all", "--quiet", f"--prefix={tree}/", environ=environ)
+        yield Repository(tree, home=repository.root)
+
+
+def _git(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
+    result = subprocess.run(["git", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    if result.returncode and arguments[0] != "rev-parse":
+        raise UserError(f"git {arguments[0]} failed: {result.stderr.strip()}", hint="see whether the repository is whole: git fsck")
+    return result.stdout.strip()
+
+
+class Revision(Workspace):
+    """The facts of a revision: Git, the locks and the cache alone.
+
+    A dep that another stage makes is what that stage's lock entry says; one behind a `.dvc` file is what that says; all
+    others are files of Git.
+    """
+
+    checks_outputs = False
+
+    def __init__(
+        self, repository: Repository, entries: Mapping[str, LockEntry], graph: StageGraph, tracked: Mapping[str, Content | None]
+    ) -> None:
+        super().__init__(repository, entries)
+        self._tracked = tracked
+        self._makers = {out.path: (stage, out) for stage in graph.stages.values() for out in stage.outs}
+
+    def dep(self, stage: Stage, dep: Dependency, locked: Item | None) -> Item | None:
+        """The dep as its maker's lock entry, its `.dvc` file, or Git says it."""
+        made = self._makers.get(dep.path)
+        if dep.path in self._assumed:
+            return self._assumed[dep.path].lock_item(dep.text)
+        if made:
+            return self._from_lock(*made, dep)
+        if dep.path in self._tracked:
+            content = self._tracked[dep.path]
+            return content.lock_item(dep.text) if content else None
+        if self._is_partly_made(dep.path):
+            return locked  # what is inside is judged at its maker, which this stage then stands behind
+        return super().dep(stage, dep, locked)
+
+    def _from_lock(self, maker: Stage, out: Output, dep: Dependency) -> Item | None:
+        item = items_by_path(self.locked(maker) or {}, "outs").get(out.text)
+        content = content_from_lock_item(item) if item else None
+        return content.lock_item(dep.text) if content else None
+
+    def _is_partly_made(self, path: str) -> bool:
+        paths = (*self._makers, *self._tracked)
+        return any(other.startswith(path + "/") or path.startswith(other + "/") for other in paths)

@@ -1,0 +1,70 @@
+"""Plan a Git revision from its lock, without data on this machine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from swath.dvc_border.data_files import contents_by_path, read_data_files, tracked_paths
+from swath.dvc_border.lock import entries_of_stages, read_entries
+from swath.dvc_border.remote import missing_in_remote
+from swath.dvc_border.revision import Revision, exported_revision
+from swath.load.targets import select_stages
+from swath.load.workflows import load_workflows
+from swath.model.content import content_from_lock_item
+from swath.model.lock_entry import items_by_path
+from swath.plan.decide import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from swath.dvc_border.repository import Repository
+    from swath.model.graph import StageGraph
+    from swath.model.plan import Decision
+
+
+def planned_revision(
+    repository: Repository, rev: str, targets: Sequence[str] = (), below: str = ".", *, verify_remote: bool = False
+) -> tuple[StageGraph, dict[str, Decision]]:
+    """What a run of this revision would do in a fresh clone.
+
+    Args:
+        verify_remote: ask the remote whether the outputs of unchanged stages still exist; what is lost runs again.
+
+    Raises:
+        UserError: there is no such revision, its files are wrong, or the remote cannot be asked.
+    """
+    with exported_revision(repository, rev) as exported:
+        here = os.getcwd()
+        os.chdir(exported.root)
+        try:
+            data = read_data_files(exported)
+            loaded = load_workflows(exported, tracked_paths(data))
+        finally:
+            os.chdir(here)
+        chosen = select_stages(loaded, targets, below=below)
+        graph = loaded.graph.only(loaded.graph.before(chosen)) if targets else loaded.graph
+        entries = entries_of_stages(loaded.graph.stages.values(), read_entries(exported, loaded.workflows))
+        facts = Revision(exported, entries, loaded.graph, contents_by_path(data))
+        decisions = decide(graph, facts)
+        if verify_remote:
+            facts.drop_assumptions()
+            decisions = decide(graph, facts, lost=_lost(repository, graph, decisions, facts))
+    return graph, decisions
+
+
+def _lost(
+    repository: Repository, graph: StageGraph, decisions: Mapping[str, Decision], facts: Revision
+) -> dict[str, tuple[str, ...]]:
+    """Outputs of unchanged stages that the remote lacks, by stage."""
+    wanted = {}
+    for name, decision in decisions.items():
+        if decision.kind == "unchanged":
+            stage = graph.stages[name]
+            items = items_by_path(facts.locked(stage) or {}, "outs")
+            pushed = [out for out in stage.outs if out.cache and out.push and out.text in items]
+            wanted[name] = {out.path: content_from_lock_item(items[out.text]) for out in pushed}
+    contents = [content for outs in wanted.values() for content in outs.values() if content]
+    missing = missing_in_remote(repository, contents)
+    lost = {name: tuple(p for p, c in outs.items() if c and c.value in missing) for name, outs in wanted.items()}
+    return {name: paths for name, paths in lost.items() if paths}
