@@ -112,15 +112,29 @@ def read_workflow(repository: Repository, file: str) -> tuple[Workflow | None, t
     try:
         document = read_document(repository, file)
         findings = dvc_schema.check(document.value, document)
-        if findings:
+        value = _without(document.value, findings) if findings else document.value
+        if value is None:
             return None, tuple(sorted(findings))
-        return _resolved(repository, file, document)
+        workflow, more = _resolved(repository, document, value)
+        return workflow, tuple(sorted([*findings, *more]))
     except UserError as error:
         return None, (Finding(error.place or Place(file), "workflow", error.message, error.hint),)
 
 
-def _resolved(repository: Repository, file: str, document: Document) -> tuple[Workflow, tuple[Finding, ...]]:
-    value = document.value
+def _without(value: JSONValue, findings: Sequence[Finding]) -> JSONValue:
+    """The document without the stages that have findings; None when findings are elsewhere."""
+    stages = value.get("stages") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(stages, dict):
+        return None
+    keys = {finding.place.key for finding in findings}
+    broken = {name for name in stages for key in keys if f"{key}.".startswith((f"stages.{name}.", f"stages.{name}["))}
+    if any(not any(f"{key}.".startswith((f"stages.{name}.", f"stages.{name}[")) for name in broken) for key in keys):
+        return None
+    return {**value, "stages": {name: stage for name, stage in stages.items() if name not in broken}}
+
+
+def _resolved(repository: Repository, document: Document, value: JSONValue) -> tuple[Workflow, tuple[Finding, ...]]:
+    file = document.file
     definitions = value.get("stages") or {} if isinstance(value, dict) else {}
     produced = _literal_outputs(repository, file, definitions)
     templated = resolve(repository, file, _without_nulls(value), empty=produced)
@@ -188,7 +202,7 @@ def _template_hint(message: str, templated: Templated) -> str:
 
 
 def _literal_outputs(repository: Repository, file: str, definitions: Mapping[str, JSONValue]) -> frozenset[str]:
-    """Absolute paths of outputs that dvc.yaml names without templates: a `vars` file among them may still be missing."""
+    """Absolute paths of outputs named without templates: a `vars` file among them may still be missing."""
     folder = repository.root / posixpath.dirname(file)
     paths = set()
     for definition in definitions.values():
@@ -260,10 +274,11 @@ class _StageBuilder:
     def _outputs(self, items: JSONValue, kind: OutputKind, wdir: str, place: Place) -> Iterable[Output]:
         for item in _as_list(items):
             pairs = item.items() if isinstance(item, dict) else [(item, {})]
-            for text, flags in pairs:
+            for text, settings in pairs:
                 if not isinstance(text, str):
                     raise UserError(f"an output must be a path, found {text!r}", place=place)
-                flags = {k: v for each in flags for k, v in each.items()} if isinstance(flags, list) else flags or {}
+                listed = isinstance(settings, list)
+                flags = {k: v for each in settings for k, v in each.items()} if listed else settings or {}
                 yield Output(
                     path=self._path(text, wdir),
                     text=self._text(text, wdir),

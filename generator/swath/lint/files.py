@@ -1,0 +1,104 @@
+"""Files around the workflows: who provides a dep, what Git tracks, what `.dvcignore` takes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from swath.errors import Finding, Place
+from swath.lint.group import Observation, has_sign, observe
+from swath.lint.problem import IgnoreRepair, Problem
+from swath.lint.repository_facts import parents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from swath.lint.group import Group
+    from swath.lint.repository_facts import RepositoryFacts
+    from swath.model.stage import Stage
+
+_FOR_ALL: Final = ("__pycache__", ".gitignore")
+_FOR_SERVICES: Final = ("services/*/tests", "services/*/README*")
+_SHOWN: Final = 5  # files that a message names
+
+
+def check_group_files(facts: RepositoryFacts, group: Group) -> Iterator[Problem]:
+    """What is wrong with the files that a group's stages name."""
+    yield from observe(group, lambda stage: _deps(facts, group, stage))
+    yield from observe(group, lambda stage: _outs(facts, group, stage))
+
+
+def check_files(facts: RepositoryFacts) -> Iterator[Problem]:
+    """What is wrong with the files of the repository."""
+    yield from _dvcignore(facts)
+    if facts.git is None:
+        return
+    for name in facts.services:
+        folder = f"services/{name}/"
+        for files, what, hint in (
+            (facts.git.untracked, "Git does not track", "`git add` it, delete it, or name it in .dvcignore"),
+            (facts.git.ignored, "Git ignores", "delete it, or name it in .dvcignore so that it does not count"),
+        ):
+            found = [file for file in files if file.startswith(folder)]
+            if found:
+                message = f"{what} {_listed(found)}, which would count as a part of the service only here"
+                rule = "untracked-service-file" if files is facts.git.untracked else "ignored-service-file"
+                place = Place(found[0] if len(found) == 1 else folder.rstrip("/"))
+                yield Problem(Finding(place, rule, message, hint))
+
+
+def _listed(files: Sequence[str]) -> str:
+    if len(files) == 1:
+        return "this file"
+    names = ", ".join(file.split("/", 2)[2] for file in files[:_SHOWN])
+    rest = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return f"{len(files)} files of the service ({names}{rest})"
+
+
+def _dvcignore(facts: RepositoryFacts) -> Iterator[Problem]:
+    wanted = (*_FOR_SERVICES, *_FOR_ALL) if facts.services else _FOR_ALL
+    present = {line.strip().strip("/") for line in facts.dvcignore}
+    missing = tuple(entry for entry in wanted if entry not in present)
+    if missing:
+        message = f"it lacks {', '.join(missing)}: files that should not make results stale would count"
+        finding = Finding(Place(".dvcignore"), "dvcignore", message, "swath lint --fix adds them", "warning")
+        yield Problem(finding, IgnoreRepair(missing))
+
+
+def _deps(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Observation]:
+    texts = _templates(group, "deps", len(stage.deps))
+    unknown = {f"services/{command.words[0]}" for command in group.commands(stage) if command.words}
+    for position, dep in enumerate(stage.deps):
+        path = dep.path
+        if "://" in path or path.startswith("/") or has_sign(path) or facts.makes(path):
+            continue
+        if path in unknown and path not in facts.existing:  # told already
+            continue
+        if facts.git is None and path in facts.existing:
+            continue
+        if facts.git is not None and (facts.git.has(path) or any(map(facts.git.is_tracked, parents(path)))):
+            continue
+        text = texts[position] if texts else path
+        steps = ("deps", position)
+        if path in facts.existing:
+            message = f"the dep {path} is neither in Git nor an output nor behind a .dvc file: it exists only here"
+            yield Observation("dep-untracked", text, message, "track it: git add, or dvc add", steps, "warning")
+        elif facts.is_complete:
+            message = f"the dep {path} does not exist, and no stage or .dvc file makes it"
+            yield Observation("dep-missing", text, message, "correct the path, or add the file", steps, "warning")
+
+
+def _outs(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Observation]:
+    if facts.git is None or group.is_outline:
+        return
+    for out in stage.outs:
+        if out.cache and "://" not in out.path and facts.git.has(out.path):
+            message = f"Git tracks the output {out.path}, which DVC's cache should keep"
+            hint = f"git rm -r --cached '{out.path}', or give the output `cache: false`"
+            yield Observation("output-tracked", out.kind, message, hint, (out.kind,))
+
+
+def _templates(group: Group, section: str, count: int) -> list[str]:
+    """The entries of a section as dvc.yaml says them; empty when they do not match the resolved ones."""
+    entries = group.definition.get(section)
+    found = [str(entry) for entry in entries] if isinstance(entries, list) else []
+    return found if len(found) == count else []
