@@ -55,7 +55,7 @@ def test_paths_start_at_the_working_directory(root: Path) -> None:
 
 
 def test_no_service_is_named(root: Path) -> None:
-    assert problems(root) == ["`swath exec` needs the name of a service", "  one of copy, upper"]
+    assert problems(root) == ["`swath exec` needs the name of a service", "  `swath service list` prints them"]
 
 
 def test_everything_wrong_is_said_at_once(root: Path) -> None:

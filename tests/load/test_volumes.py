@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swath.errors import UserError
-from swath.load.volumes import needed_volumes, read_volumes, volume_variable
+from swath.load.volumes import read_volumes
 from swath.model.invocation import Volume
 
 if TYPE_CHECKING:
@@ -51,23 +51,3 @@ def test_what_is_wrong_in_volumes_is_found(tmp_path: Path) -> None:
         read(tmp_path, "registry: 5\nvolumes:\n  a: {pth: /a}\n  b: text\n")
     expected = "swath.yaml:3: volumes.a.pth: unknown key 'pth'\n  did you mean 'path'?\nswath.yaml:4: volumes.b: expected a mapping, got text"
     assert str(caught.value) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("archiv", "swath.yaml names no volume 'archiv'\n  did you mean 'archive'?"),
-        (
-            "archive",
-            "the volume 'archive' has no path on this machine\n  set SWATH_VOLUME_ARCHIVE, or `path` under volumes.archive in swath.yaml",
-        ),
-    ],
-)
-def test_what_a_command_needs_must_be_there(name: str, message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        needed_volumes([name], {"archive": Volume("archive", "")})
-    assert str(caught.value) == message
-
-
-def test_variable_names() -> None:
-    assert volume_variable("my-archive_2") == "SWATH_VOLUME_MY_ARCHIVE_2"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 
 
@@ -13,12 +14,8 @@ def main() -> int:
     """Run the command line of this process; returns its exit code."""
     if len(sys.argv) > 1 and sys.argv[1] == "exec":
         gc.disable()  # nothing that is loaded becomes garbage, and the search for it costs milliseconds
-        from swath.cli.exec import main as run_service
-
-        return run_service(sys.argv[2:])
-    from swath.cli.main import main as run_command
-
-    return int(run_command())
+        return int(importlib.import_module("swath.cli.exec").main(sys.argv[2:]))
+    return int(importlib.import_module("swath.cli.main").main())
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@ import contextlib
 import os
 import resource
 import select
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -75,12 +73,21 @@ def run_child(child: Child, log: BinaryIO | None, stop: threading.Event) -> Outc
         UserError: there is no such program, or no such working directory.
     """
     path = child.environment.get("PATH", os.defpath)
-    if shutil.which(child.argv[0], path=path) is None:
+    if find_program(child.argv[0], path) is None:
         raise UserError(f"cannot start '{child.argv[0]}': there is no such program on PATH ({path})")
     if not child.cwd.is_dir():
         raise UserError(f"cannot start '{child.argv[0]}': there is no folder {child.cwd}")
     with _log_file(log) as target:
         return _Attempt(child, target).outcome(stop)
+
+
+def find_program(name: str, path: str) -> str | None:
+    """The file that a name on a PATH stands for, or None; `shutil.which` would load all of its module."""
+    for folder in (path or os.defpath).split(os.pathsep) if "/" not in name else [""]:
+        file = os.path.join(folder, name)
+        if os.path.isfile(file) and os.access(file, os.X_OK):
+            return file
+    return None
 
 
 class _Attempt:
@@ -217,13 +224,15 @@ def _log_file(log: BinaryIO | None) -> Iterator[BinaryIO | None]:
             log.flush()
             log.fileno()
     except OSError:
+        import tempfile
+
         with tempfile.TemporaryFile() as file:
             try:
                 yield file
             finally:
                 file.seek(0)
                 if log is not None:
-                    shutil.copyfileobj(file, log)
+                    log.writelines(file)
     else:
         yield log
 

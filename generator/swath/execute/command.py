@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import Finding, FindingsError, Place, UserError
-from swath.load.services import load_service, service_folder, service_names
-from swath.load.volumes import needed_volumes
+from swath.load.service_cache import remembered_service
 from swath.model.arguments import ArgumentProblem, Arguments, parse_arguments, repository_path, volume_of
 from swath.model.invocation import Invocation, Volume
-from swath.model.suggestion import one_of
+from swath.model.volumes import needed_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,10 +59,8 @@ def invocation_from_words(words: Sequence[str], workplace: Workplace) -> Invocat
         FindingsError: its service.yaml or the arguments are wrong; all of it.
     """
     if not words:
-        names = service_names(workplace.root)
-        hint = one_of(names) if names else "the repository has none yet: `swath service new NAME` makes one"
-        raise UserError("`swath exec` needs the name of a service", hint=hint)
-    service = load_service(workplace.root, words[0])
+        raise UserError("`swath exec` needs the name of a service", hint="`swath service list` prints them")
+    service = remembered_service(workplace.root, words[0])
     arguments = parse_arguments(service, words[1:])
     problems = [*arguments.problems, *_path_problems(service, arguments, workplace)]
     if problems:
@@ -71,7 +68,7 @@ def invocation_from_words(words: Sequence[str], workplace: Workplace) -> Invocat
         raise FindingsError([Finding(Place(place, 0, p.option), "argument", p.message, p.hint) for p in problems])
     return Invocation(
         service=service,
-        folder=service_folder(workplace.root, service.name),
+        folder=workplace.root / "services" / service.name,
         arguments=arguments.values,
         root=workplace.root,
         wdir=workplace.wdir,

@@ -5,11 +5,11 @@ Used by CI jobs whose image is the service's own. No environment is made; the im
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from swath.errors import UserError
+from swath.execute.child import find_program
 from swath.execute.process import DEFAULT_PATH, host_environment, run_in_place
 from swath.execute.service_argv import entrypoint_words
 
@@ -39,7 +39,7 @@ class InsideRuntime:
     def problem(self, service: Service) -> str | None:
         """Why the service cannot run here; None: it can. Starts nothing."""
         program = service.entrypoint[0]
-        if "/" not in program and shutil.which(program, path=self.source.get("PATH", DEFAULT_PATH)) is None:
+        if "/" not in program and find_program(program, self.source.get("PATH", DEFAULT_PATH)) is None:
             return f"'{program}', which starts '{service.name}', is not on PATH: is this the service's container?"
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from swath.errors import UserError
@@ -52,6 +51,11 @@ def missing_outputs(invocation: Invocation) -> list[str]:
 def remove(path: Path) -> None:
     """Remove a file, a link or a folder with all in it; nothing when it is not there."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        try:
+            path.rmdir()
+        except OSError:
+            from shutil import rmtree
+
+            rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -8,12 +8,11 @@ seldom has.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.errors import UserError
-from swath.execute.child import Child, run_child
+from swath.execute.child import Child, find_program, run_child
 from swath.execute.environment import SCRATCH, missing_secrets, service_environment
 from swath.execute.outputs import missing_outputs, prepare_outputs
 from swath.execute.python_environment import cache_folder, make_environment, python_environment
@@ -54,7 +53,7 @@ class ProcessRuntime:
         if service.process is None:
             return f"service.yaml of '{service.name}' has no `process`: it says how to run without Docker"
         path = self.source.get("PATH", DEFAULT_PATH)
-        missing = [program for program in service.process.programs if shutil.which(program, path=path) is None]
+        missing = [program for program in service.process.programs if find_program(program, path) is None]
         if missing:
             return f"'{service.name}' needs {', '.join(missing)} on PATH: install it, or use the docker runtime"
         return None

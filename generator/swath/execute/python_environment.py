@@ -11,12 +11,11 @@ environment at once, and one that is killed leaves nothing that looks finished. 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import platform
 import re
 import sys
-import tempfile
+from _blake2 import blake2b  # hashlib would load OpenSSL: 4 ms before every service
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +33,11 @@ CACHE_VARIABLE: Final = "SWATH_CACHE_DIR"
 _FORM: Final = "1"  # of what an environment holds; another number makes all of them anew
 _INCLUDE: Final = re.compile(r"^\s*(?:-r|-c|--requirements?|--constraints?)[\s=]+(\S+)", re.MULTILINE)
 _LOCAL: Final = re.compile(r"^\s*(?:(?:-e|--editable)\b|\.{0,2}/|file:|\S+\s*@\s*file:)", re.MULTILINE)
-_NETWORK_TROUBLE: Final = re.compile(
-    r"error sending request|dns error|timed out|connection (?:refused|reset|closed)|network is unreachable"
-    r"|failed to lookup address|status (?:code )?(?:429|5\d\d)|\b(?:429 too many|50[0-4] )|client error \(connect\)",
-    re.IGNORECASE,
+_NETWORK_TROUBLE: Final = (
+    r"(?i)error sending request|dns error|timed out|connection (?:refused|reset|closed)|network is unreachable"
+    r"|failed to lookup address|status (?:code )?(?:429|5\d\d)|\b(?:429 too many|50[0-4] )|client error \(connect\)"
 )
-_NO_SPACE: Final = re.compile(r"no space left on device|os error 28|disk quota exceeded", re.IGNORECASE)
+_NO_SPACE: Final = r"(?i)no space left on device|os error 28|disk quota exceeded"
 _LAST_LINES: Final = 20
 _LOOK_S: Final = 0.1
 
@@ -88,13 +86,13 @@ def python_environment(requirements: Sequence[Path], version: str | None, cache:
         UserError: a file cannot be read, or names packages by local paths, whose content the hash would not see.
     """
     wanted = version or f"{sys.version_info.major}.{sys.version_info.minor}"
-    digest = hashlib.sha256()
+    digest = blake2b(digest_size=16)
     for part in (_FORM, wanted, sys.implementation.name, sys.platform, platform.machine(), *platform.libc_ver()[:1]):
         digest.update(part.encode() + b"\0")
     for file in requirements:
         for text in _texts(file, set()):
             digest.update(text.encode() + b"\0")
-    return PythonEnvironment(tuple(requirements), wanted, cache / "envs" / digest.hexdigest()[:32])
+    return PythonEnvironment(tuple(requirements), wanted, cache / "envs" / digest.hexdigest())
 
 
 def make_environment(
@@ -184,6 +182,8 @@ def _build(
 
 
 def _run_uv(wanted: PythonEnvironment, child: Child, log: BinaryIO | None, stop: threading.Event) -> None:
+    import tempfile
+
     with tempfile.TemporaryFile() as output:
         outcome = run_child(child, output, stop)
         if outcome.exit_code == 0:
@@ -197,6 +197,6 @@ def _run_uv(wanted: PythonEnvironment, child: Child, log: BinaryIO | None, stop:
     last = "\n".join(f"  {line}" for line in said.decode(errors="replace").strip().splitlines()[-_LAST_LINES:])
     files = ", ".join(map(str, wanted.requirements))
     message = f"uv could not make an environment with Python {wanted.version} from {files}:\n{last or outcome.reason}"
-    if _NETWORK_TROUBLE.search(last) or _NO_SPACE.search(last):
+    if re.search(_NETWORK_TROUBLE, last) or re.search(_NO_SPACE, last):
         raise PassingFaultError(message)
     raise UserError(message, hint="correct the requirements, or `process` in service.yaml")

@@ -5,6 +5,7 @@ Called by `swath exec` before every start, so its imports are counted: no DVC, n
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import Finding, FindingsError, Place, UserError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVICES: Final = "services"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 SERVICE_FILE: Final = "service.yaml"
 
 
@@ -74,6 +76,8 @@ def read_service(root: Path, name: str) -> tuple[Service | None, tuple[Finding, 
         UserError: there is no such service.
     """
     file = f"{SERVICES}/{name}/{SERVICE_FILE}"
+    if not _NAME.fullmatch(name):
+        raise _unknown_service(root, name)
     try:
         text = (root / file).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from swath.errors import FindingsError, UserError
+from swath.errors import FindingsError
 from swath.load.typed_document import decode
 from swath.model.invocation import Volume
 from swath.model.settings import VolumeEntry, VolumeName  # noqa: TC001 - msgspec resolves annotations when it runs
-from swath.model.suggestion import did_you_mean, one_of
+from swath.model.volumes import SETTINGS_FILE, volume_variable
 from swath.schema.yaml12 import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-SETTINGS_FILE: Final = "swath.yaml"
+__all__ = ["SETTINGS_FILE", "read_volumes", "resolve_volumes", "volume_variable"]
 _URL: Final = re.compile(r"https?://")
 
 
@@ -63,29 +63,6 @@ def resolve_volumes(
 ) -> dict[str, Volume]:
     """The volumes of some entries with this machine's paths; a volume that has none yet has an empty path."""
     return {name: _volume(name, entry, root, environment) for name, entry in entries.items()}
-
-
-def volume_variable(name: str) -> str:
-    """The environment variable that overrides a volume's path: ``SWATH_VOLUME_MY_ARCHIVE`` for ``my-archive``."""
-    return "SWATH_VOLUME_" + name.upper().replace("-", "_")
-
-
-def needed_volumes(names: Iterable[str], volumes: Mapping[str, Volume]) -> dict[str, Volume]:
-    """The named volumes.
-
-    Raises:
-        UserError: one is not in swath.yaml, or has no path on this machine.
-    """
-    needed: dict[str, Volume] = {}
-    for name in names:
-        if name not in volumes:
-            hint = did_you_mean(name, volumes) or (one_of(volumes) if volumes else "add it under `volumes`")
-            raise UserError(f"{SETTINGS_FILE} names no volume '{name}'", hint=hint)
-        if not volumes[name].path:
-            hint = f"set {volume_variable(name)}, or `path` under volumes.{name} in {SETTINGS_FILE}"
-            raise UserError(f"the volume '{name}' has no path on this machine", hint=hint)
-        needed[name] = volumes[name]
-    return needed
 
 
 def _volume(name: str, entry: VolumeEntry, root: Path, environment: Mapping[str, str]) -> Volume:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str:
         known: what could have been meant.
         prefix: stands before the guess, such as ``--``.
     """
+    from difflib import get_close_matches  # only where something is wrong
+
     near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
     return f"did you mean '{prefix}{near[0]}'?" if near else ""
 
