@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
 
 PARAMS_FILE: Final = "params.yaml"
+_PRIVATE: Final = frozenset({".dvc", ".git", ".hg"})
+_PREAMBLE: Final = re.compile(r"failed to (?:parse|resolve) '(?P<key>[^']*)' in '[^']*': ?(?P<message>.*)", re.DOTALL)
+_UNKNOWN_NAME: Final = re.compile(r"Could not find '(?P<name>[^']*)'")
 _OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = ("outs", "metrics", "plots")
 
 
@@ -137,13 +141,12 @@ def _resolved(repository: Repository, document: Document, value: JSONValue) -> t
     file = document.file
     definitions = value.get("stages") or {} if isinstance(value, dict) else {}
     produced = _literal_outputs(repository, file, definitions)
-    templated = resolve(repository, file, _without_nulls(value), empty=produced)
+    try:
+        templated = resolve(repository, file, _without_nulls(value), empty=produced)
+    except UserError as error:
+        raise _vars_error(document, error) from error
     waits = {os.path.relpath(path, repository.root) for path in produced} & set(templated.vars_files)
-    findings = [
-        Finding(document.place("stages", group), "template", message, _template_hint(message, templated))
-        for group, message in templated.unresolved.items()
-        if not waits
-    ]
+    findings = [*_bad_names(document, definitions), *(() if waits else _template_findings(document, templated))]
     builder = _StageBuilder(repository, file, document)
     stages = []
     for key, definition in templated.stages.items():
@@ -194,11 +197,38 @@ def _body(definition: JSONValue) -> Mapping[str, JSONValue]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _template_hint(message: str, templated: Templated) -> str:
-    if "Could not find" in message:
-        files = ", ".join(templated.vars_files) or PARAMS_FILE
-        return f"define it in {files}, under `vars`, or correct the name"
-    return "correct the template"
+def _vars_error(document: Document, error: UserError) -> UserError:
+    match = _PREAMBLE.fullmatch(error.message)
+    message = match["message"] if match else error.message
+    return UserError(
+        message, place=document.place("vars"), hint="correct `vars`, or bring the file back (git checkout)"
+    )
+
+
+def _template_findings(document: Document, templated: Templated) -> Iterable[Finding]:
+    """A finding for each group that cannot be resolved, at the key that DVC's message names."""
+    for group, text in templated.unresolved.items():
+        match = _PREAMBLE.fullmatch(text)
+        if not match:
+            yield Finding(document.place("stages", group), "template", text, "correct the template")
+            continue
+        inner = match["key"].removeprefix(f"stages.{group}").partition(".")[2]
+        steps: list[str] = ["stages", group]
+        if inner != "foreach" and "foreach" in _mapping(_mapping(document.value, "stages"), group):
+            steps.append("do")
+        place = document.place(*steps, *inner.split(".") if inner else ())
+        name = _UNKNOWN_NAME.search(match["message"])
+        if name:
+            files = ", ".join(templated.vars_files) or PARAMS_FILE
+            hint = f"define it in {files}, under `vars`, or correct the name"
+            yield Finding(place, "template", f"nothing defines '{name['name']}'", hint)
+        else:
+            yield Finding(place, "template", match["message"], "correct the template")
+
+
+def _mapping(value: JSONValue, key: str) -> Mapping[str, JSONValue]:
+    inner = value.get(key) if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def _literal_outputs(repository: Repository, file: str, definitions: Mapping[str, JSONValue]) -> frozenset[str]:
@@ -269,6 +299,8 @@ class _StageBuilder:
     def _dependency(self, text: JSONValue, wdir: str, place: Place) -> Dependency:
         if not isinstance(text, str):
             raise UserError(f"a dep must be a path, found {text!r}", place=place)
+        if not text:
+            raise UserError("a dep is empty", place=place, hint="write a path; . is the folder itself")
         return Dependency(self._path(text, wdir), self._text(text, wdir))
 
     def _outputs(self, items: JSONValue, kind: OutputKind, wdir: str, place: Place) -> Iterable[Output]:
@@ -277,6 +309,8 @@ class _StageBuilder:
             for text, settings in pairs:
                 if not isinstance(text, str):
                     raise UserError(f"an output must be a path, found {text!r}", place=place)
+                if not text:
+                    raise UserError("an output is empty", place=place, hint="write a path")
                 listed = isinstance(settings, list)
                 flags = {k: v for each in settings for k, v in each.items()} if listed else settings or {}
                 yield Output(
@@ -309,6 +343,12 @@ class _StageBuilder:
         deps = [dep.path for dep in stage.deps]
         outs = [out.path for out in stage.outs]
         for path in outs:
+            if _is_workflow_file(path) or f"{stage.file}/".startswith(f"{path}/") or path == ".":
+                message = f"stage {stage.name}: the output {path} would replace {stage.file}, or a file like it"
+                raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
+            if path.split("/")[0] in _PRIVATE:
+                message = f"stage {stage.name}: the output {path} lies in a folder that is not the user's"
+                raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
             if path in deps:
                 message = f"stage {stage.name}: {path} is a dep and an output at once"
                 raise UserError(message, place=stage.place, hint="take it out of one of the two")
@@ -320,10 +360,21 @@ class _StageBuilder:
                 raise UserError(
                     f"stage {stage.name}: {twice} stands twice in its {what}", place=stage.place, hint="once is enough"
                 )
-        if any(not line.strip() for line in stage.cmd) if isinstance(stage.cmd, tuple) else not stage.cmd.strip():
+        if not stage.commands or not all(line.strip() for line in stage.commands):
             raise UserError(
                 f"stage {stage.name}: its command is empty", place=stage.place, hint="write a command under cmd"
             )
+
+
+def _bad_names(document: Document, definitions: Mapping[str, JSONValue]) -> Iterable[Finding]:
+    for name in definitions:
+        if "@" in name:
+            message = f"{name!r} cannot be a stage's name: DVC writes @ between a group and its key"
+            yield Finding(document.place("stages", name), "stage", message, "choose a name without @")
+
+
+def _is_workflow_file(path: str) -> bool:
+    return path.endswith(".dvc") or posixpath.basename(path) == "dvc.yaml"
 
 
 def _as_list(value: JSONValue) -> Sequence[JSONValue]:

@@ -107,6 +107,11 @@ class Document:
                 loader.dispose()
         except yaml.MarkedYAMLError as error:
             raise _not_yaml(error, file) from error
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            code = error.character if isinstance(error.character, int) else ord(error.character)
+            message = f"not YAML: the character U+{code:04X} is not allowed"
+            raise UserError(message, place=Place(file, line), hint="take it out, or write it as an escape") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UserError(f"not YAML: {error}", place=Place(file), hint="correct the file") from error
         self.value: JSONValue = {} if value is None else value
