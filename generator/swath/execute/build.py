@@ -13,6 +13,7 @@ import functools
 import os
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -22,7 +23,6 @@ from swath.execute.engine import PASSING, translated
 from swath.execute.image import recipe_for, write_context
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
@@ -125,17 +125,26 @@ def _build_with_command(
     with subprocess.Popen(
         words, stdin=context, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True
     ) as process:
-        if process.stdout is None:  # never with PIPE
-            return
+        ended = threading.Event()
+        killer = threading.Thread(target=_kill_when_told, args=(process, stop, ended), daemon=True)
+        killer.start()
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 yield line.decode(errors="replace").rstrip()
-                _check(stop)
+            _check(stop)
+            if process.wait():
+                raise _BuildFailedError
         finally:
-            if process.poll() is None:
-                process.terminate()
-        if process.wait():
-            raise _BuildFailedError
+            ended.set()
+            killer.join()
+
+
+def _kill_when_told(process: subprocess.Popen[bytes], stop: threading.Event, ended: threading.Event) -> None:
+    """Kill the docker command when the caller stops, or gives up; it does not heed SIGTERM while a step runs."""
+    while not ended.wait(_POLL_S) and not stop.is_set():
+        continue
+    if process.poll() is None:
+        process.kill()
 
 
 def _build_with_sdk(engine: Engine, recipe: Recipe, context: IO[bytes], stop: threading.Event) -> Iterator[str]:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from swath.model.service import Service
 
 EXIT_TEMPORARY: Final = 75
+_NO_PROGRAM: Final = "see `entrypoint` in its service.yaml: the program must be in the image, and executable"
 _TERMINATED: Final = 128 + signal.SIGTERM
 _WATCHDOG_END_S: Final = 10
 
@@ -100,6 +101,9 @@ class DockerRuntime:
                 name = f"{LABEL}-{invocation.service.name}-{session.identifier}-{folder.name}"
                 with self._watcher.guarding(name):
                     ended = run_container(engine, name, sandbox, log, timeout_s=invocation.timeout_s, stop=stop)
+                if fault := diagnose.why_not_started(ended.tail):
+                    name = invocation.service.name
+                    raise UserError(f"the program of the service {name} cannot be started: {fault}", hint=_NO_PROGRAM)
                 return self._outcome(invocation, staged, ended, log)
             finally:
                 staging.remove_tree(folder)
@@ -138,7 +142,7 @@ class DockerRuntime:
             source.chmod(0o644)
             binds.append(Bind(str(source), target))
         labels = {
-            "repository": _repository_label(invocation.root),
+            "repository": repository_label(invocation.root),
             "session": staged.folder.parent.name,
             "pid": str(os.getpid()),
             "service": invocation.service.name,
@@ -177,8 +181,8 @@ class DockerRuntime:
         if ended.is_out_of_memory and memory is not None:
             return f"out of memory: it may use {Size(memory)}; raise `resources: {{memory: ...}}` for this stage"
         said = f"it ended with exit code {ended.exit_code}"
-        if ended.exit_code == 128 + signal.SIGKILL:
-            said = "it was killed from outside (signal 9)"
+        if ended.exit_code - 128 in set(signal.Signals):
+            said = f"it was ended by signal {ended.exit_code - 128} ({signal.Signals(ended.exit_code - 128).name})"
         return "; ".join(part for part in (said, self._advice(invocation, staged, ended)) if part)
 
     def _advice(self, invocation: Invocation, staged: Staging, ended: Ended) -> str:
@@ -220,7 +224,7 @@ def remove_orphans(root: Path, environ: Mapping[str, str] | None = None) -> tupl
 
 
 def _clear(engine: Engine, root: Path) -> tuple[str, ...]:
-    containers = engine.containers([f"{LABEL}.repository={_repository_label(root)}"])
+    containers = engine.containers([f"{LABEL}.repository={repository_label(root)}"])
     sessions = {identifier: labels.get(f"{LABEL}.session", "") for identifier, labels in containers}
     removed = []
     for dead, folder in staging.dead_sessions(root):
@@ -249,9 +253,9 @@ class _Watcher:
             self._tell(f"-{container}")
 
     def _tell(self, line: str) -> None:
-        if self._address.scheme != "unix":  # elsewhere the next run clears up
+        if self._address.scheme != "unix":
             return
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        with self._lock, contextlib.suppress(OSError):  # without it, the next run clears up
             if self._process is None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", watchdog.__file__, self._address.path],
@@ -280,7 +284,7 @@ def _caller() -> Caller:
     return Caller(uid=uid, gid=os.getgid(), groups=tuple(sorted({*os.getgroups()} - {os.getgid()})), name=name)
 
 
-def _repository_label(root: Path) -> str:
+def repository_label(root: Path) -> str:
     """A repository on this machine, without saying where."""
     return hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
 

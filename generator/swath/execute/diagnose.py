@@ -28,9 +28,11 @@ _NO_NETWORK: Final = re.compile(
     r"|bad address|name resolution|getaddrinfo|enotfound|eai_again",
     re.IGNORECASE,
 )
+# What the engine's init process says. Source: tini 0.19, src/tini.c: spawn_process.
+_NO_PROGRAM: Final = re.compile(r"\[FATAL tini \(\d+\)\] (exec .* failed: .*)")
 _NO_SPACE: Final = re.compile(r"no space left on device|enospc", re.IGNORECASE)
 # Single and double quotes, back ticks, and the curved quotes of GNU programs.
-_QUOTED: Final = re.compile(r"""'([^'\n]+)'|"([^"\n]+)"|\u2018([^\u2019\n]+)\u2019|`([^`'\n]+)[`']""")
+_QUOTED: Final = re.compile(r"""(?<!\w)'([^'\n]+)'|"([^"\n]+)"|\u2018([^\u2019\n]+)\u2019|`([^`'\n]+)[`']""")
 _AROUND: Final = "()[]{}<>,;:'\"`\u2018\u2019"
 
 
@@ -68,6 +70,12 @@ def _in_repository(word: str, wdir: str) -> str | None:
         return None
     inside = os.path.relpath(os.path.join(REPOSITORY, wdir, word), REPOSITORY)
     return None if inside in {".", ".."} or inside.startswith("../") else inside
+
+
+def why_not_started(tail: str) -> str:
+    """What the engine's init process said when it could not start the program; else nothing."""
+    said = _NO_PROGRAM.search(tail)
+    return said[1].strip() if said else ""
 
 
 def has_no_space(tail: str) -> bool:

@@ -34,6 +34,8 @@ REPOSITORY: Final = "/swath/repository"
 VOLUMES: Final = "/swath/volumes"
 HOME: Final = "/swath/home"
 TEMPORARY: Final = "/tmp"  # noqa: S108 - the container's own
+# What an image and the engine put here is never replaced by what a link on this machine points to.
+_SYSTEM: Final = ("/dev", "/etc", "/proc", "/run", "/sys", VOLUMES, HOME, "/swath/scratch", "/swath/service")
 # Where DVC keeps an object: <cache>/files/md5/ab/cdef…; before DVC 3 <cache>/ab/cdef….
 _CACHE_OBJECT: Final = re.compile(r"(.+)/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?", re.DOTALL)
 
@@ -106,8 +108,10 @@ def layout_in(folder: Path, invocation: Invocation) -> Layout:
     )
     for bind in own:
         Path(bind.source).mkdir()
-    fixed = [*own, *inputs, *paths.volumes.values()]
-    binds = sorted([*fixed, *_link_targets(inputs, fixed)], key=lambda bind: (bind.target.count("/"), bind.target))
+    declared = [*inputs, *paths.volumes.values()]
+    binds = sorted(
+        [*own, *declared, *_link_targets(inputs, declared)], key=lambda bind: (bind.target.count("/"), bind.target)
+    )
     for bind in binds:
         _make_mount_point(bind, own, binds)
     return Layout(binds=tuple(binds), outputs=tuple(paths.outputs.values()), arguments=arguments)
@@ -231,12 +235,12 @@ def _check_overlaps(invocation: Invocation, outputs: dict[str, StagedOutput], in
                 )
 
 
-def _link_targets(inputs: Iterable[Bind], fixed: Iterable[Bind]) -> list[Bind]:
-    """Binds for what the links inside `inputs` point to and `fixed` does not show, at the paths that the links say."""
-    shown = list(fixed)
+def _link_targets(inputs: Iterable[Bind], declared: Iterable[Bind]) -> list[Bind]:
+    """Binds for what the links in `inputs` point to and `declared` does not show, at the paths that the links say."""
+    shown = [*declared, *(Bind("", path) for path in _SYSTEM)]
     added: list[Bind] = []
     for target, path in (pair for bind in inputs for pair in _links(bind)):
-        if any(bind.covers(target) for bind in shown):
+        if Bind("", target).covers(REPOSITORY) or any(bind.covers(target) for bind in shown):
             continue
         cached = _CACHE_OBJECT.fullmatch(target)
         machine = Path(path[: -len(target) + len(cached[1])] if cached and path.endswith(target) else path)

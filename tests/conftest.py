@@ -1,0 +1,21 @@
+"""Fixtures and hooks of all tests; each lives in a module of `support/`."""
+
+from support.docker_engine import (
+    _docker_when_marked,
+    docker_engine,
+    pytest_configure,
+    pytest_terminal_summary,
+    pytest_unconfigure,
+    registry,
+)
+from support.service_bench import bench
+
+__all__ = [
+    "_docker_when_marked",
+    "bench",
+    "docker_engine",
+    "pytest_configure",
+    "pytest_terminal_summary",
+    "pytest_unconfigure",
+    "registry",
+]
