@@ -1,0 +1,115 @@
+"""dvc.yaml files: whole messages for what is wrong, and the stages of what is unusual but right."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from load.bad_workflows import BAD
+from support.plain_repository import make_repository
+
+from swath.errors import FindingsError
+from swath.load.workflows import Loaded, load_workflows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def _load(root: Path, files: Mapping[str, str | bytes], monkeypatch: pytest.MonkeyPatch) -> Loaded:
+    repository = make_repository(root, files)
+    monkeypatch.chdir(root)
+    return load_workflows(repository, {})
+
+
+def _stages(root: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Loaded:
+    return _load(root, {"dvc.yaml": text}, monkeypatch)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_whole_message(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, message = BAD[name]
+
+    with pytest.raises(FindingsError) as caught:
+        _stages(tmp_path, text, monkeypatch)
+
+    assert str(caught.value) == message
+
+
+def test_bytes_that_are_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FindingsError, match=r"^dvc\.yaml: cannot be read: 'utf-8' codec can't decode byte 0xe9"):
+        _load(tmp_path, {"dvc.yaml": "cmd: \xe9".encode("latin-1")}, monkeypatch)
+
+
+def test_several_files_are_reported_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"dvc.yaml": "stages: [\n", "a/dvc.yaml": "stages:\n  x: {cm: y}\n", "b/dvc.yaml": "stages:\n  x: {cmd: y}\n"}
+
+    with pytest.raises(FindingsError) as caught:
+        _load(tmp_path, files, monkeypatch)
+
+    assert [(f.place.file, f.place.line) for f in caught.value.findings] == [
+        ("a/dvc.yaml", 2),
+        ("a/dvc.yaml", 2),
+        ("dvc.yaml", 2),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "stages: {}\n", "plots: []\n", "vars: []\n", "artifacts: {}\n"])
+def test_no_stages(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _stages(tmp_path, text, monkeypatch).graph.stages == {}
+
+
+@pytest.mark.parametrize(
+    "path", ["a b", "q'q", 'd"q', "$x", "n\nl", "é", "-d", "--", "~", "#x", "a:b", "a;b", "*", "[x]", " lead", "x\\y"]
+)
+def test_odd_paths_stay_as_they_are(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    text = f"stages:\n  a: {{cmd: x, deps: [{json.dumps(path)}], outs: [{json.dumps(path + '.out')}]}}\n"
+
+    stage = _stages(tmp_path, text, monkeypatch).graph.stages["a"]
+
+    assert [dep.path for dep in stage.deps] == [path]
+    assert [out.path for out in stage.outs] == [path + ".out"]
+
+
+def test_dots_are_taken_out_of_paths_and_kept_in_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "stages:\n  a: {cmd: x, wdir: w, deps: [../d/./e/../f, ../../out]}\n"
+
+    stage = _stages(tmp_path / "r", text, monkeypatch).graph.stages["a"]
+
+    assert [(dep.path, dep.text) for dep in stage.deps] == [
+        ("d/f", "../d/./e/../f"),
+        (str(tmp_path / "out"), "../../out"),
+    ]
+
+
+def test_names_from_a_list_that_is_made_by_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """\
+vars: [list.yaml]
+stages:
+  search: {cmd: x, outs: [{list.yaml: {cache: false}}]}
+  get: {foreach: "${names}", do: {cmd: "y ${item}"}}
+"""
+    loaded = _stages(tmp_path, text, monkeypatch)
+
+    assert list(loaded.graph.stages) == ["search"]
+    assert loaded.generators == ("search",)
+    assert list(loaded.pending) == ["dvc.yaml: get"]
+
+
+def test_ten_thousand_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "vars: [n.yaml]\nstages:\n  a: {foreach: '${n}', do: {cmd: 'x ${item}', outs: ['o/${item}']}}\n"
+    files = {"dvc.yaml": text, "n.yaml": f"n: {list(range(10_000))}\n"}
+
+    assert len(_load(tmp_path, files, monkeypatch).graph.stages) == 10_000
+
+
+def test_a_long_chain_needs_no_deep_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    links = "".join(f"  s{n}: {{cmd: x, deps: [o{n + 1}], outs: [o{n}]}}\n" for n in range(2_000))
+
+    graph = _stages(tmp_path, f"stages:\n{links}", monkeypatch).graph
+
+    assert list(graph.stages)[0] == "s1999"
+    assert os.getcwd() == str(tmp_path)
