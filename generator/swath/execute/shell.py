@@ -40,6 +40,7 @@ def run_shell(
     log: BinaryIO,
     stop: threading.Event,
     timeout_s: float | None = None,
+    since: float | None = None,
 ) -> Outcome:
     """Run one command to its end.
 
@@ -48,6 +49,8 @@ def run_shell(
         environment: variables beside this process's own.
         log: where its output goes.
         stop: when it is set, the command and its children are ended.
+        timeout_s: longest time.
+        since: where that time began (`time.monotonic`), when other commands came before; None: now.
 
     Returns:
         Exit code 128 + n when signal n ended it; a reason when it failed.
@@ -67,7 +70,7 @@ def run_shell(
     except OSError as error:
         return Outcome(127, f"the shell cannot be started: {error.strerror}", time.monotonic() - start)
     with _guarded(process.pid):
-        reason = _wait(process, stop, timeout_s)
+        reason = _wait(process, stop, timeout_s, start if since is None else since)
         end_group(process.pid)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     code = process.returncode
@@ -88,9 +91,8 @@ def _guarded(group: int) -> Iterator[None]:
         guard().leave(group)
 
 
-def _wait(process: subprocess.Popen[bytes], stop: threading.Event, timeout_s: float | None) -> str:
+def _wait(process: subprocess.Popen[bytes], stop: threading.Event, timeout_s: float | None, since: float) -> str:
     """Wait for the end, or bring it about; the reason in the second case."""
-    until = None if timeout_s is None else time.monotonic() + timeout_s
     pause = 0.001
     while True:
         try:
@@ -102,7 +104,7 @@ def _wait(process: subprocess.Popen[bytes], stop: threading.Event, timeout_s: fl
         if stop.is_set():
             _end(process)
             return "stopped"
-        if until is not None and time.monotonic() > until:
+        if timeout_s is not None and time.monotonic() > since + timeout_s:
             _end(process)
             return f"it took longer than its timeout of {timeout_s:g} s"
 

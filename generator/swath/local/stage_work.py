@@ -194,7 +194,6 @@ class StageWork:
         for command in stage.commands:
             log.write(f"$ {command}\n".encode())
             words = exec_words(command)
-            left_s = None if options.timeout_s is None else max(0.0, options.timeout_s - (time.monotonic() - start))
             if words is not None:
                 outcome = self._tools.start_service(stage, words, gpus, log, self._stop)
             else:
@@ -204,7 +203,8 @@ class StageWork:
                     environment=self._environment(stage, gpus),
                     log=log,
                     stop=self._stop,
-                    timeout_s=left_s,
+                    timeout_s=options.timeout_s,
+                    since=start,
                 )
             cpu_s, peak = cpu_s + outcome.cpu_s, max(peak, outcome.peak_memory_bytes)
             if outcome.exit_code:
