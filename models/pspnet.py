@@ -11,10 +11,18 @@ from keras import layers
 STRIDE = 4  # of the backbone
 
 
-def _convolve(x: keras.KerasTensor, filters: int, size: int = 3, stride: int = 1, dilation: int = 1) -> keras.KerasTensor:
+def _convolve(
+    x: keras.KerasTensor, filters: int, size: int = 3, stride: int = 1, dilation: int = 1
+) -> keras.KerasTensor:
     """One convolution, normalised."""
     x = layers.Conv2D(
-        filters, size, strides=stride, dilation_rate=dilation, padding="same", use_bias=False, kernel_initializer="he_normal"
+        filters,
+        size,
+        strides=stride,
+        dilation_rate=dilation,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
     )(x)
     return layers.BatchNormalization(momentum=0.9)(x)
 

@@ -25,22 +25,19 @@ def _depth(size: int) -> int:
 
 
 def build_model(
-    input_shape: tuple[int, int, int], n_classes: int, *, width: int = 16, depth: int = 0, dropout: float = 0.1, stem: int = 1
+    input_shape: tuple[int, int, int], n_classes: int, *, width: int = 16, depth: int = 0, dropout: float = 0.1
 ) -> keras.Model:
     """Return the model: (H, W, bands) in 0..1 -> (H, W, n_classes) probabilities.
 
     Args:
-        input_shape: height, width and bands; height and width are multiples of stem * 2 ** depth.
+        input_shape: height, width and bands; height and width are multiples of 2 ** depth.
         n_classes: classes to tell apart.
         width: filters of the first level.
         depth: how often the tile is halved; 0: up to three times, as long as 4 pixels are left.
         dropout: share of the deepest features dropped in training.
-        stem: 2 works at half the resolution: a quarter of the time, twice the context, softer edges.
     """
-    depth = depth or _depth(input_shape[0] // stem)
+    depth = depth or _depth(input_shape[0])
     inputs = x = keras.Input(input_shape)
-    if stem > 1:
-        x = layers.Conv2D(width, 2 * stem - 1, stem, padding="same", kernel_initializer="he_normal", activation="relu")(x)
     skips = []
     for level in range(depth):
         x = _block(x, width * 2**level)
@@ -50,8 +47,5 @@ def build_model(
     for level in reversed(range(depth)):
         x = layers.UpSampling2D(interpolation="bilinear")(x)
         x = _block(layers.Concatenate()([x, skips[level]]), width * 2**level)
-    if stem > 1:
-        x = layers.Concatenate()([layers.UpSampling2D(stem, interpolation="bilinear")(x), inputs])
-        x = layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")(x)
     outputs = layers.Conv2D(n_classes, 1, activation="softmax", dtype="float32")(x)
     return keras.Model(inputs, outputs, name="unet")

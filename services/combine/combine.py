@@ -56,7 +56,9 @@ def read_scenes(images: Path, labels: Path) -> list[Scene]:
     """Return all scenes, sorted by key, or stop when one has no partner."""
     keys = {folder: sorted(path.name for path in folder.iterdir() if path.is_dir()) for folder in (images, labels)}
     if keys[images] != keys[labels] or not keys[images]:
-        raise SystemExit(f"{images} has the scenes {keys[images]}, {labels} has {keys[labels]}: they must be the same, and some")
+        raise SystemExit(
+            f"{images} has the scenes {keys[images]}, {labels} has {keys[labels]}: they must be the same, and some"
+        )
     return [
         Scene(
             key,
@@ -181,7 +183,9 @@ def write_dataset(scenes: list[Scene], classes: list[dict[str, object]], link: s
         "tile_count": {part: sum(tile["part"] == part for tile in tiles) for part in PARTS},
         "label_pixels": {part: {str(k): pixels[part][k] for k in sorted(pixels[part])} for part in PARTS},
         "scenes": {
-            scene.key: {key: scene.sidecar[key] for key in ("acquired", "crs", "transform", "width", "height", "simulated")}
+            scene.key: {
+                key: scene.sidecar[key] for key in ("acquired", "crs", "transform", "width", "height", "simulated")
+            }
             for scene in scenes
         },
         "tiles": tiles,

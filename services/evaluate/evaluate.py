@@ -26,7 +26,7 @@ IGNORE = 255
 PANEL_PX = 420  # least edge of a panel on the map
 GAP_PX = 16
 INK, FAINT, PAPER, EDGE = "#1d2327", "#5c666d", "#ffffff", "#d43d51"
-NO_LABEL = (203, 206, 209)
+NO_LABEL = "#cbced1"
 
 
 @dataclass(frozen=True)
@@ -163,21 +163,30 @@ def confusion_csv(matrix: np.ndarray, names: list[str]) -> str:
 # --- the map ---------------------------------------------------------------------------------------------------------------
 
 
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return the three numbers of ``#rrggbb``."""
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
 def picture(image: np.ndarray, bands: list[str]) -> tuple[np.ndarray, str]:
     """Return (H, W, 3) uint8 in natural colour where the bands are there, else of the first bands, and what it shows."""
-    chosen = ["B04", "B03", "B02"] if {"B04", "B03", "B02"} <= set(bands) else [bands[min(i, len(bands) - 1)] for i in range(3)]
+    chosen = (
+        ["B04", "B03", "B02"]
+        if {"B04", "B03", "B02"} <= set(bands)
+        else [bands[min(i, len(bands) - 1)] for i in range(3)]
+    )
     pixels = image[..., [bands.index(name) for name in chosen]]
     grey = np.isnan(pixels)
     colours = np.rint(np.where(grey, 0, pixels) ** 0.8 * 255).astype("uint8")
-    colours[grey.any(-1)] = NO_LABEL
+    colours[grey.any(-1)] = rgb(NO_LABEL)
     return colours, "/".join(chosen)
 
 
 def paint(classes: np.ndarray, table: list[dict[str, object]], test: np.ndarray) -> np.ndarray:
     """Return (H, W, 3) uint8: classes in their colours, pale outside the test part, grey without a class."""
-    colours = np.full((256, 3), NO_LABEL, dtype=float)
+    colours = np.full((256, 3), rgb(NO_LABEL), dtype=float)
     for entry in table:
-        colours[entry["index"]] = [int(entry["colour"][i : i + 2], 16) for i in (1, 3, 5)]
+        colours[entry["index"]] = rgb(entry["colour"])
     pixels = colours[classes]
     pale = ~test & (classes != IGNORE)
     pixels[pale] = pixels[pale] * 0.35 + 255 * 0.65
@@ -263,7 +272,7 @@ def draw_legend(
     """Draw the classes, what outline and pale mean, and whose pixels these are."""
     left, top = corner
     entries = [(entry["colour"], entry["name"]) for entry in manifest["classes"]]
-    for colour, name in [*entries, ("#%02x%02x%02x" % NO_LABEL, "no label or no data")]:
+    for colour, name in [*entries, (NO_LABEL, "no label or no data")]:
         draw.rectangle((left, top, left + 16, top + 16), colour, INK)
         draw.text((left + 24, top - 1), name, INK, fonts[0])
         left += 24 + int(draw.textlength(name, fonts[0])) + 28
@@ -285,7 +294,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def check_card(card: dict[str, object], manifest: dict[str, object]) -> None:
     """Stop when the model was made for other tiles."""
-    for key, other in (("bands", "bands"), ("bits", "bits"), ("scale", "scale"), ("classes", "classes"), ("tile", "size")):
+    for key, other in (
+        ("bands", "bands"),
+        ("bits", "bits"),
+        ("scale", "scale"),
+        ("classes", "classes"),
+        ("tile", "size"),
+    ):
         if card[key] != manifest[other]:
             raise SystemExit(f"the model's card and the dataset differ in {key}: {card[key]} and {manifest[other]}")
 

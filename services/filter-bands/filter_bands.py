@@ -71,7 +71,10 @@ def main() -> None:
     names = parse_bands(arguments.bands)
     filter_bands(arguments.scene / "scene.tif", names, arguments.out)
     coarse = [name for name in names if RESOLUTION_M.get(name, 0) == 60]
-    print(f"{len(names)} bands: {' '.join(names)}" + (f" (60 m, made for the atmosphere: {' '.join(coarse)})" if coarse else ""))
+    print(
+        f"{len(names)} bands: {' '.join(names)}"
+        + (f" (60 m, made for the atmosphere: {' '.join(coarse)})" if coarse else "")
+    )
 
 
 if __name__ == "__main__":

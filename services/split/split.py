@@ -187,7 +187,9 @@ def split(truth_path: Path, scene_folder: Path, ground: Ground, tiling: Tiling, 
     if usable.shape != truth.shape:
         raise SystemExit(f"{truth_path} is {truth.shape} px, but the scene in {scene_folder} is {usable.shape}")
     if min(truth.shape) < tiling.size:
-        raise SystemExit(f"{truth_path}: {truth.shape} px do not hold a tile of {tiling.size} px; choose a smaller size")
+        raise SystemExit(
+            f"{truth_path}: {truth.shape} px do not hold a tile of {tiling.size} px; choose a smaller size"
+        )
     parts = part_map(ground, crs, affine, truth.shape)
     records = write_tiles(out, truth, usable, parts, tiling)
     document = {
@@ -232,7 +234,9 @@ def read_ground(arguments: argparse.Namespace) -> Ground:
     if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise SystemExit(f"--shares {arguments.shares}: the three shares must be at least 0 and sum to 1")
     if arguments.method == "strips" and not arguments.west < arguments.east:
-        raise SystemExit("--method strips needs --west and --east in degrees, so that all scenes are cut at the same places")
+        raise SystemExit(
+            "--method strips needs --west and --east in degrees, so that all scenes are cut at the same places"
+        )
     return Ground(arguments.method, shares, arguments.block, (arguments.west, arguments.east), arguments.seed)
 
 
@@ -265,7 +269,9 @@ def main() -> None:
     shutil.rmtree(arguments.out, ignore_errors=True)
     os.replace(temporary, arguments.out)
     count = {part: sum(record["part"] == part for record in document["tiles"]) for part in PARTS}
-    print(", ".join(f"{count[part]} {part} tiles on {document['part_share'][part]:.0%} of the ground" for part in PARTS))
+    print(
+        ", ".join(f"{count[part]} {part} tiles on {document['part_share'][part]:.0%} of the ground" for part in PARTS)
+    )
 
 
 if __name__ == "__main__":

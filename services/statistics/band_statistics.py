@@ -69,7 +69,13 @@ def describe_bands(images: Path, tiles: Path, low: float, high: float) -> dict[s
     if not paths:
         raise SystemExit(f"{images}: no scene; did the search find any?")
     bands = [describe_band(name, histogram, low, high) for name, histogram in histograms.items()]
-    return {"version": 1, "unit": "reflectance x 10000", "percentiles": [low, high], "scenes": len(paths), "bands": bands}
+    return {
+        "version": 1,
+        "unit": "reflectance x 10000",
+        "percentiles": [low, high],
+        "scenes": len(paths),
+        "bands": bands,
+    }
 
 
 def main() -> None:

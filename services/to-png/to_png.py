@@ -65,7 +65,9 @@ def main() -> None:
     temporary = arguments.out.with_name(f".{arguments.out.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    sidecar = to_png(arguments.image, json.loads(arguments.scale.read_text(encoding="utf-8")), arguments.bits, temporary)
+    sidecar = to_png(
+        arguments.image, json.loads(arguments.scale.read_text(encoding="utf-8")), arguments.bits, temporary
+    )
     shutil.rmtree(arguments.out, ignore_errors=True)
     os.replace(temporary, arguments.out)
     print(f"{len(sidecar['bands'])} PNGs of {sidecar['width']} x {sidecar['height']} px, {arguments.bits} bits")

@@ -22,10 +22,9 @@ import os
 import pickle
 import platform
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -33,6 +32,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 import numpy as np
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IGNORE = 255
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip knows: no date, so the same training gives the same bytes
@@ -124,11 +126,15 @@ def training_batches(tiles: Tiles, settings: Settings, epoch: int) -> tf.data.Da
             choice = tf.random.stateless_uniform((), seed, 0, 8, tf.int32)
             image, label = quarter_turn_and_flip(image, label, choice)
         if settings.augment == "flips+colour":
-            image = tf.clip_by_value(image * tf.random.stateless_uniform((tiles.images.shape[-1],), seed, 0.8, 1.25), 0, 1)
+            image = tf.clip_by_value(
+                image * tf.random.stateless_uniform((tiles.images.shape[-1],), seed, 0.8, 1.25), 0, 1
+            )
         return image, label
 
     pairs = tf.data.Dataset.from_tensor_slices(order).enumerate()
-    batches = pairs.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(settings.batch, drop_remainder=len(order) >= settings.batch)
+    batches = pairs.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(
+        settings.batch, drop_remainder=len(order) >= settings.batch
+    )
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -224,7 +230,9 @@ def check_model(model: keras.Model, shape: tuple[int, int, int], n_classes: int,
         raise SystemExit(f"{structure}: the last layer must give probabilities (softmax over the classes)")
 
 
-def build(structure: Path, shape: tuple[int, int, int], n_classes: int, options: dict[str, int | float | str]) -> keras.Model:
+def build(
+    structure: Path, shape: tuple[int, int, int], n_classes: int, options: dict[str, int | float | str]
+) -> keras.Model:
     """Return the model of a structure file, tried out; an option that it does not know stops with those that it has."""
     build_model = load_structure(structure)
     known = [name for name, one in inspect.signature(build_model).parameters.items() if one.kind is one.KEYWORD_ONLY]
@@ -236,8 +244,18 @@ def build(structure: Path, shape: tuple[int, int, int], n_classes: int, options:
     return model
 
 
+def renumber(node: object, numbers: dict[int, int]) -> object:
+    """Return a JSON value whose shared objects are numbered as they come; Keras numbers them by memory address."""
+    if isinstance(node, dict):
+        return {
+            key: numbers.setdefault(value, len(numbers)) if key == "shared_object_id" else renumber(value, numbers)
+            for key, value in node.items()
+        }
+    return [renumber(value, numbers) for value in node] if isinstance(node, list) else node
+
+
 def normalised_zip(source: Path) -> bytes:
-    """Return a `.keras` file as bytes without dates: fixed times, sorted members, no date in its metadata."""
+    """Return a `.keras` file as bytes without dates and addresses: fixed times, sorted members, objects renumbered."""
     out = io.BytesIO()
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
         for name in sorted(old.namelist()):
@@ -245,6 +263,8 @@ def normalised_zip(source: Path) -> bytes:
             if name == "metadata.json":
                 metadata = {key: value for key, value in json.loads(content).items() if key != "date_saved"}
                 content = json.dumps(metadata, sort_keys=True).encode()
+            elif name == "config.json":
+                content = json.dumps(renumber(json.loads(content), {})).encode()
             new.writestr(zipfile.ZipInfo(name, ZIP_TIME), content)
     return out.getvalue()
 
@@ -260,7 +280,10 @@ class Trainer:
         steps = max(1, len(tiles.images) // settings.batch)
         warm_up = min(steps, 20)
         schedule = keras.optimizers.schedules.CosineDecay(
-            settings.learning_rate / 10, steps * settings.epochs - warm_up, warmup_target=settings.learning_rate, warmup_steps=warm_up
+            settings.learning_rate / 10,
+            max(1, steps * settings.epochs - warm_up),
+            warmup_target=settings.learning_rate,
+            warmup_steps=warm_up,
         )
         self.optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
         self.optimizer.build(model.trainable_variables)
@@ -268,7 +291,9 @@ class Trainer:
         self._step = tf.function(self._make_step(loss), reduce_retracing=True)
         self._predict = tf.function(lambda images: tf.argmax(model(images, training=False), -1), reduce_retracing=True)
 
-    def _make_step(self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def _make_step(
+        self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 value = loss(labels, self.model(images, training=True))
@@ -331,7 +356,9 @@ def train(
             break
         loss = trainer.run_epoch(epoch)
         found = scores(confusion_matrix(validation.labels, trainer.predict(validation), trainer.n_classes))
-        progress.history.append({"epoch": epoch + 1, "train_loss": loss, **{f"validation_{k}": v for k, v in found.items()}})
+        progress.history.append(
+            {"epoch": epoch + 1, "train_loss": loss, **{f"validation_{k}": v for k, v in found.items()}}
+        )
         if found[settings.score] > progress.best_score:
             progress.best_epoch, progress.best_score = epoch, found[settings.score]
             progress.best_weights = trainer.model.get_weights()
@@ -361,12 +388,20 @@ def history_csv(history: list[dict[str, float]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: value if key == "epoch" else f"{value:.6f}" for key, value in line.items()} for line in history)
+    writer.writerows(
+        {key: value if key == "epoch" else f"{value:.6f}" for key, value in line.items()} for line in history
+    )
     return text.getvalue()
 
 
 def make_card(
-    manifest: dict[str, object], structure: dict[str, object], digest: str, model: keras.Model, settings: Settings, progress: Progress
+    manifest: dict[str, object],
+    structure: dict[str, object],
+    digest: str,
+    model: keras.Model,
+    *,
+    settings: Settings,
+    progress: Progress,
 ) -> dict[str, object]:
     """Return the model's card: all that is needed to use it and to know where it comes from. No date: it is in Git."""
     return {
@@ -458,10 +493,13 @@ def main() -> None:
     print(f"{len(trainer.tiles.images)} training and {len(validation.images)} validation tiles of {kind} scenes, "
           f"{model.count_params():,} weights" + (f", going on after epoch {progress.epoch}" if progress.epoch else ""), flush=True)  # fmt: skip
     progress = train(
-        trainer, validation, progress, lambda now: write_checkpoint(checkpoint, identity, trainer, now) if checkpoint else None
+        trainer,
+        validation,
+        progress,
+        lambda now: write_checkpoint(checkpoint, identity, trainer, now) if checkpoint else None,
     )
     save_model(model, arguments.model)
-    card = make_card(manifest, structure, digest, model, settings, progress)
+    card = make_card(manifest, structure, digest, model, settings=settings, progress=progress)
     write_atomically(arguments.card, (json.dumps(card, indent=1) + "\n").encode())
     write_atomically(arguments.history, history_csv(progress.history).encode())
     print(f"kept epoch {progress.best_epoch + 1}: validation {settings.score} {progress.best_score:.4f}")

@@ -6,7 +6,14 @@ import json
 
 import pytest
 
-SIDECAR = {"bands": ["B04"], "bits": 8, "scale": [[0, 100]], "simulated": True, "attribution": "nobody", "acquired": "2020-06-01"}
+SIDECAR = {
+    "bands": ["B04"],
+    "bits": 8,
+    "scale": [[0, 100]],
+    "simulated": True,
+    "attribution": "nobody",
+    "acquired": "2020-06-01",
+}
 CLASSES = "1=0:broadleaf,2=1:conifer,*=1"
 PARTS = (("train", 0), ("validation", 8), ("test", 16))
 
@@ -80,11 +87,18 @@ def test_a_leak_is_found_across_utm_zones(program, scene, combine):
 
     (x,), (y,) = transform("EPSG:32632", "EPSG:32633", [500_000.0], [5_600_000.0])
     scene("a")
-    scene("b", crs="EPSG:32633", origin=(x - 40, y + 40), parts=(("train", 16), ("train", 8), ("validation", 0), ("test", 0)))
+    scene(
+        "b",
+        crs="EPSG:32633",
+        origin=(x - 40, y + 40),
+        parts=(("train", 16), ("train", 8), ("validation", 0), ("test", 0)),
+    )
     assert "lie in training tiles of b" in combine(code=1).stderr
 
 
-@pytest.mark.parametrize(("change", "message"), [({"scale": [[0, 99]]}, "differ in scale"), ({"bands": ["B08"]}, "differ in bands")])
+@pytest.mark.parametrize(
+    ("change", "message"), [({"scale": [[0, 99]]}, "differ in scale"), ({"bands": ["B08"]}, "differ in bands")]
+)
 def test_scenes_must_be_alike(scene, combine, change, message):
     scene("a")
     scene("b", **change)

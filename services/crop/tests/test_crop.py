@@ -38,7 +38,11 @@ def test_a_tile_holds_its_window_of_each_band(run, folders, tmp_path, kind):
     tile = np.asarray(Image.open(tmp_path / "out/r00002_c00005.png"))
     assert tile.shape == (32, 16)
     assert (tile.reshape(2, 16, 16) == bands[:, 2:18, 5:21]).all()
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["r00002_c00005.png", "r00014_c00024.png", "scene.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "r00002_c00005.png",
+        "r00014_c00024.png",
+        "scene.json",
+    ]
 
 
 def test_another_grid_is_refused(run, folders, tmp_path):

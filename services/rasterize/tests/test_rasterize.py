@@ -6,13 +6,25 @@ import json
 
 import pytest
 
-EXTENT = {"crs": "EPSG:32632", "transform": [10, 0, 500_000, 0, -10, 5_600_000], "width": 20, "height": 10, "simulated": True}
+EXTENT = {
+    "crs": "EPSG:32632",
+    "transform": [10, 0, 500_000, 0, -10, 5_600_000],
+    "width": 20,
+    "height": 10,
+    "simulated": True,
+}
 
 
 def square(left, top, edge, value):
     """A square of `edge` pixels whose corner is at pixel (left, top)."""
     west, north = 500_000 + 10 * left, 5_600_000 - 10 * top
-    ring = [[west, north], [west + 10 * edge, north], [west + 10 * edge, north - 10 * edge], [west, north - 10 * edge], [west, north]]
+    ring = [
+        [west, north],
+        [west + 10 * edge, north],
+        [west + 10 * edge, north - 10 * edge],
+        [west, north - 10 * edge],
+        [west, north],
+    ]
     return {"type": "Feature", "properties": {"class": value}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
 
 
@@ -23,7 +35,11 @@ def rasterized(program, run, tmp_path):
     def rasterize(*features, crs="urn:ogc:def:crs:EPSG::32632", **extent):
         import rasterio
 
-        document = {"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": crs}}, "features": list(features)}
+        document = {
+            "type": "FeatureCollection",
+            "crs": {"type": "name", "properties": {"name": crs}},
+            "features": list(features),
+        }
         (tmp_path / "truth.geojson").write_text(json.dumps(document))
         (tmp_path / "extent.json").write_text(json.dumps({**EXTENT, **extent}))
         run("--truth", tmp_path / "truth.geojson", "--extent", tmp_path / "extent.json", "--out", tmp_path / "out.tif")
@@ -78,10 +94,17 @@ def test_real_land_use_equals_the_published_raster(program, run, real_data, tmp_
 
     patch = real_data / "eolearn-slovenia"
     with rasterio.open(patch / "geotiff/LULC.tif") as raster:
-        extent = {"crs": str(raster.crs), "transform": list(raster.transform)[:6], "width": raster.width, "height": raster.height}
+        extent = {
+            "crs": str(raster.crs),
+            "transform": list(raster.transform)[:6],
+            "width": raster.width,
+            "height": raster.height,
+        }
     (tmp_path / "extent.json").write_text(json.dumps({**extent, "simulated": False}))
     source = patch / "source/TestEOPatch/vector_timeless/LULC.gpkg"
-    run("--truth", source, "--attribute", "LULC_ID", "--extent", tmp_path / "extent.json", "--out", tmp_path / "out.tif")
+    run(
+        "--truth", source, "--attribute", "LULC_ID", "--extent", tmp_path / "extent.json", "--out", tmp_path / "out.tif"
+    )
     published = np.load(patch / "source/TestEOPatch/mask_timeless/LULC.npy").squeeze()
     with rasterio.open(tmp_path / "out.tif") as raster:
         assert (raster.read(1) == published).sum() == published.size == 10_100

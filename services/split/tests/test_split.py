@@ -91,9 +91,8 @@ def test_validation_pixels_count_once_and_test_pixels_are_all_covered(program, t
 
 def test_the_same_ground_has_the_same_part_in_another_utm_zone(program):
     import numpy as np
-    from rasterio.warp import transform
-
     import rasterio
+    from rasterio.warp import transform
 
     ground = program.Ground("blocks", (0.6, 0.15, 0.25), 2000, (0, 0), 3)
     (left,), (top,) = transform("EPSG:4326", "EPSG:32632", [12.0], [50.0])
@@ -101,7 +100,10 @@ def test_the_same_ground_has_the_same_part_in_another_utm_zone(program):
     parts = program.part_map(ground, "EPSG:32632", here, (400, 400))
     rows, columns = np.mgrid[5:400:20, 5:400:20]
     xs, ys = transform("EPSG:32632", "EPSG:32633", left + (columns.ravel() + 0.5) * 10, top - (rows.ravel() + 0.5) * 10)
-    other = [program.part_map(ground, "EPSG:32633", rasterio.Affine(10, 0, x - 5, 0, -10, y + 5), (1, 1))[0, 0] for x, y in zip(xs, ys, strict=True)]
+    other = [
+        program.part_map(ground, "EPSG:32633", rasterio.Affine(10, 0, x - 5, 0, -10, y + 5), (1, 1))[0, 0]
+        for x, y in zip(xs, ys, strict=True)
+    ]
     assert (parts[rows.ravel(), columns.ravel()] == other).all()
     assert len(set(other)) == 3
 

@@ -15,14 +15,26 @@ def write(program, tmp_path):
 
     def write(key, values, *, bands=("B02", "B03")):
         (tmp_path / "images").mkdir(exist_ok=True)
-        profile = {"driver": "GTiff", "count": 2, "height": 8, "width": 8, "dtype": "uint16", "nodata": 0, "crs": "EPSG:32632"}
-        with rasterio.open(tmp_path / f"images/{key}.tif", "w", **profile, transform=rasterio.Affine(10, 0, 0, 0, -10, 0)) as raster:
+        profile = {
+            "driver": "GTiff",
+            "count": 2,
+            "height": 8,
+            "width": 8,
+            "dtype": "uint16",
+            "nodata": 0,
+            "crs": "EPSG:32632",
+        }
+        with rasterio.open(
+            tmp_path / f"images/{key}.tif", "w", **profile, transform=rasterio.Affine(10, 0, 0, 0, -10, 0)
+        ) as raster:
             for index, name in enumerate(bands, start=1):
                 raster.write(np.asarray(values, dtype="uint16") * index, index)
                 raster.set_band_description(index, name)
         tiles = [{"row": 0, "column": 0, "part": "train"}, {"row": 0, "column": 4, "part": "test"}]
         (tmp_path / f"tiles/{key}").mkdir(parents=True)
-        (tmp_path / f"tiles/{key}/tiles.json").write_text(json.dumps({"height": 8, "width": 8, "size": 4, "tiles": tiles}))
+        (tmp_path / f"tiles/{key}/tiles.json").write_text(
+            json.dumps({"height": 8, "width": 8, "size": 4, "tiles": tiles})
+        )
 
     return write
 

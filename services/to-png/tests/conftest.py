@@ -20,7 +20,9 @@ REAL_DATA = Path(os.environ.get("SWATH_DATA", FOLDER.parents[2] / "shared/data")
 def program() -> ModuleType:
     """The service's program as a module."""
     for needed in ("numpy", "PIL", "rasterio"):
-        pytest.importorskip(needed, reason=f"{needed} is in the service's own environment: run `swath service test {FOLDER.name}`")
+        pytest.importorskip(
+            needed, reason=f"{needed} is in the service's own environment: run `swath service test {FOLDER.name}`"
+        )
     spec = importlib.util.spec_from_file_location(f"service_{PROGRAM.stem}", PROGRAM)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -15,8 +15,18 @@ def made(program, run, tmp_path):
     import numpy as np
     import rasterio
 
-    profile = {"driver": "GTiff", "count": 2, "height": 1, "width": 6, "dtype": "uint16", "crs": "EPSG:32633", "nodata": 0}
-    with rasterio.open(tmp_path / "image.tif", "w", **profile, transform=rasterio.Affine(10, 0, 7, 0, -10, 9)) as raster:
+    profile = {
+        "driver": "GTiff",
+        "count": 2,
+        "height": 1,
+        "width": 6,
+        "dtype": "uint16",
+        "crs": "EPSG:32633",
+        "nodata": 0,
+    }
+    with rasterio.open(
+        tmp_path / "image.tif", "w", **profile, transform=rasterio.Affine(10, 0, 7, 0, -10, 9)
+    ) as raster:
         for index, name in enumerate(("B02", "B03"), start=1):
             raster.write(np.array(VALUES, dtype="uint16"), index)
             raster.set_band_description(index, name)
@@ -59,5 +69,7 @@ def test_the_sidecar_keeps_grid_scale_and_origin(made):
 def test_a_band_without_a_scale_is_named(made, run, tmp_path):
     made()
     (tmp_path / "scale.json").write_text(json.dumps({"bands": SCALE["bands"][:1]}))
-    done = run("--image", tmp_path / "image.tif", "--scale", tmp_path / "scale.json", "--out", tmp_path / "other", code=1)
+    done = run(
+        "--image", tmp_path / "image.tif", "--scale", tmp_path / "scale.json", "--out", tmp_path / "other", code=1
+    )
     assert "the scale has no band B03" in done.stderr
