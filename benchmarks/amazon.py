@@ -1,12 +1,14 @@
 """Train on real Amazon images with published scores and print the comparison.
 
-Data: Bragagnolo, da Silva, Grzybowski (2019), Sentinel-2 true colour, forest / non-forest (Zenodo 3233081); given by path, not
-shipped. Images are split whole: none gives pixels to training and to the held-out part; with five folds each of the 30 images
-is held out once. The model files and the training code are those of the workflow (models/, services/train).
+Data: Bragagnolo, da Silva, Grzybowski (2019), Sentinel-2 true colour, forest / non-forest (Zenodo 3233081);
+given by path, not shipped. Images are split whole: none gives pixels to training and to the held-out part; with
+five folds each of the 30 images is held out once. The model files and the training code are those of the
+workflow (models/, services/train).
 
     uv run --no-project --with-requirements services/train/requirements.txt python benchmarks/amazon.py --data PATH
 
-Defects of the set that are handled: palette masks (1 forest, 2 not), a mask of 515 x 512 px beside an image of 512 x 512.
+Defects of the set that are handled: palette masks (1 forest, 2 not), a mask of 515 x 512 px beside an image of
+512 x 512.
 """
 
 from __future__ import annotations
@@ -105,7 +107,7 @@ def cut(pairs: list[Pair], size: int, stride: int) -> tuple[np.ndarray, np.ndarr
 
 
 def predict(model: object, image: np.ndarray, size: int, window: np.ndarray, turns: int) -> np.ndarray:
-    """Return the class of each pixel of an image from tiles that overlap by half, blended; `turns` positions are averaged."""
+    """Return the class of each pixel from tiles that overlap by half, blended, over `turns` positions of a tile."""
     total = np.zeros((*image.shape[:2], 2), dtype="float32")
     spots = [
         (r, c)
@@ -201,7 +203,8 @@ def run_fold(
     if arguments.forest:
         forest = random_forest(training + validation, held_out, arguments.seed, train.confusion_matrix)
     print(
-        f"fold {fold + 1}: accuracy {accuracy(matrix):.4f}, Jaccard {jaccards(matrix)[0]:.4f}; held out {len(held_out)} images",
+        f"fold {fold + 1}: accuracy {accuracy(matrix):.4f}, Jaccard {jaccards(matrix)[0]:.4f}, "
+        f"{len(held_out)} held-out images",
         flush=True,
     )
     return Result(matrix, forest, took, progress.epoch, model.count_params())
@@ -264,8 +267,9 @@ def main() -> None:
         print(f"{name:44}{row_accuracy:9.3f}{row_jaccard:9.3f}{(1 - row_accuracy) / (1 - PUBLISHED[0][1]):25.2f}x")
     each = [round(accuracy(result.network), 4) for result in results]
     seconds = round(sum(result.seconds for result in results))
-    print(f"folds {each}, {[result.epochs for result in results]} epochs, {seconds} s of training on {arguments.threads} threads, "
-          f"{results[0].weights:,} weights, forest alone: Jaccard {jaccards(sum(result.network for result in results))[1]:.3f}")  # fmt: skip
+    forest_iou = jaccards(sum(result.network for result in results))[1]
+    print(f"folds {each}, {[result.epochs for result in results]} epochs, {seconds} s of training on "
+          f"{arguments.threads} threads, {results[0].weights:,} weights; forest alone: Jaccard {forest_iou:.3f}")  # fmt: skip
     if arguments.json:
         arguments.json.write_text(
             json.dumps({"rows": rows, "folds": each, "seconds": seconds}, indent=1) + "\n", encoding="utf-8"

@@ -1,7 +1,8 @@
 """FCN-8 (Long et al. 2015): coarse predictions at strides 32, 16 and 8 are summed and upsampled.
 
-The VGG backbone of the paper is replaced by five small blocks; the finest prediction has an eighth of the resolution, so
-edges are soft by design. Tiles below 32 pixels get fewer blocks, and with them finer predictions.
+The VGG backbone of the paper is replaced by five small blocks; the finest prediction has an eighth of the
+resolution, so edges are soft by design. Tiles below 32 pixels get fewer blocks, and with them finer
+predictions.
 """
 
 from __future__ import annotations

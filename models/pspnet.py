@@ -1,6 +1,7 @@
-"""PSPNet (Zhao et al. 2017): features pooled over grids of several sizes give each pixel the context of the whole tile.
+"""PSPNet (Zhao et al. 2017): features pooled over grids of several sizes give pixels the context of the tile.
 
-The ResNet of the paper is replaced by a small residual backbone with dilated convolutions at a quarter of the resolution.
+The ResNet of the paper is replaced by a small residual backbone with dilated convolutions at a quarter of the
+resolution.
 """
 
 from __future__ import annotations

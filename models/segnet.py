@@ -1,7 +1,8 @@
 """SegNet (Badrinarayanan et al. 2017): an encoder and a mirrored decoder without skip connections.
 
-The original hands the positions of the maxima to the decoder; here the decoder upsamples, since Keras has no unpooling layer
-and a saved model must load without code of ours. It therefore draws softer edges than the U-Net.
+The original hands the positions of the maxima to the decoder; here the decoder upsamples, since Keras has no
+unpooling layer and a saved model must load without code of ours. It therefore draws softer edges than the
+U-Net.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """U-Net (Ronneberger et al. 2015), small enough for a CPU.
 
-Each level halves the tile and doubles the filters; skip connections bring the fine detail back. Batch normalisation has
-momentum 0.9: Keras' default of 0.99 needs thousands of steps before validation means anything.
+Each level halves the tile and doubles the filters; skip connections bring the fine detail back. Batch
+normalisation has momentum 0.9: Keras' default of 0.99 needs thousands of steps before validation means
+anything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bring the image and label tiles of all scenes together as one dataset with a manifest.
 
-Before anything is written it is proved on the ground that no training tile holds a pixel that the test part counts, at
-whatever date and in whatever UTM zone.
+Before anything is written it is proved on the ground that no training tile holds a pixel that the test part
+counts, at whatever date and in whatever UTM zone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ IGNORE = 255
 PARTS = ("train", "validation", "test")
 COLOURS = {
     "forest": "#1b7837", "broadleaf": "#7fbf4d", "conifer": "#12542f", "mixed": "#3f9b6c", "non-forest": "#e8d9a8",
-    "grassland": "#d9d36c", "cropland": "#e8b25a", "cultivated": "#e8b25a", "shrubland": "#b3a04b", "built-up": "#c2504d",
-    "artificial": "#c2504d", "water": "#4a90c4", "other": "#e8d9a8", "none": "#bdbdbd",
+    "grassland": "#d9d36c", "cropland": "#e8b25a", "cultivated": "#e8b25a", "shrubland": "#b3a04b",
+    "built-up": "#c2504d", "artificial": "#c2504d", "water": "#4a90c4", "other": "#e8d9a8", "none": "#bdbdbd",
 }  # fmt: skip
 FURTHER_COLOURS = ("#8c6bb1", "#f781bf", "#a65628", "#66c2a5", "#fc8d62", "#8da0cb", "#e78ac3", "#a6d854")
 

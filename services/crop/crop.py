@@ -1,7 +1,7 @@
 """Cut a scene's band PNGs into the same tiles as its ground truth.
 
-A tile is one grey PNG with its bands below each other, in the order of `scene.json`: shape (bands x size, size). So a
-tile has one file for any number of bands, 8 or 16 bits, and any PNG reader opens it.
+A tile is one grey PNG with its bands below each other, in the order of `scene.json`: shape (bands x size,
+size). So a tile has one file for any number of bands, 8 or 16 bits, and any PNG reader opens it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Compare a model with the ground truth of the test part, in figures and as a map.
 
-Test tiles overlap. Their probabilities are blended with a Hann window, so each pixel is decided once, mostly by the tile
-whose middle it is in, and tile borders do not show. Only pixels of the test part with a label are counted. Figures and
-map say whether the scenes are simulated or real.
+Test tiles overlap. Their probabilities are blended with a Hann window, so each pixel is decided once, mostly by
+the tile whose middle it is in, and tile borders do not show. Only pixels of the test part with a label are
+counted. Figures and map say whether the scenes are simulated or real.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Mosaic:
     test: np.ndarray
 
 
-# --- prediction ----------------------------------------------------------------------------------------------------------
+# --- prediction -----------------------------------------------------------------------------------
 
 
 def hann_window(size: int) -> np.ndarray:
@@ -89,7 +89,7 @@ def mosaic(dataset: Path, manifest: dict[str, object], key: str, model: keras.Mo
     return Mosaic(key, image, truth, np.where(seen, total.argmax(-1), IGNORE).astype("uint8"), test)
 
 
-# --- figures ---------------------------------------------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------
 
 
 def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, n_classes: int) -> np.ndarray:
@@ -160,7 +160,7 @@ def confusion_csv(matrix: np.ndarray, names: list[str]) -> str:
     return text.getvalue()
 
 
-# --- the map ---------------------------------------------------------------------------------------------------------------
+# --- the map --------------------------------------------------------------------------------------
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
@@ -169,7 +169,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 
 def picture(image: np.ndarray, bands: list[str]) -> tuple[np.ndarray, str]:
-    """Return (H, W, 3) uint8 in natural colour where the bands are there, else of the first bands, and what it shows."""
+    """Return (H, W, 3) uint8 in natural colour, or of the first bands, and which bands it shows."""
     chosen = (
         ["B04", "B03", "B02"]
         if {"B04", "B03", "B02"} <= set(bands)
@@ -223,10 +223,11 @@ def scene_row(scene: Mosaic, manifest: dict[str, object]) -> tuple[list[tuple[st
     factor = -(-PANEL_PX // longest) if longest <= 2 * PANEL_PX else 0
     colours, shown = picture(scene.image, manifest["bands"])
     agree = (scene.prediction == scene.truth)[scene.test]
+    guess = paint(scene.prediction, manifest["classes"], scene.test)
     panels = [
         (f"image ({shown})", enlarge(colours, factor)),
         ("ground truth", enlarge(paint(scene.truth, manifest["classes"], scene.test), factor)),
-        (f"prediction: {agree.mean():.1%} right in the test part", enlarge(paint(scene.prediction, manifest["classes"], scene.test), factor)),
+        (f"prediction: {agree.mean():.1%} right in the test part", enlarge(guess, factor)),
     ]  # fmt: skip
     for _, panel in panels:
         outline(panel, region(scene.test))
@@ -247,8 +248,9 @@ def draw_map(scenes: list[Mosaic], manifest: dict[str, object], metrics: dict[st
     test = metrics["test"]
     kind = "SIMULATED data" if manifest["simulated"] else "Real Sentinel-2 data"
     draw.text((GAP_PX, 14), f"{kind}: {len(scenes)} of {len(manifest['scenes'])} scenes", INK, title_font)
-    line = (f"all scenes, test part: accuracy {test['accuracy']:.1%} (majority class alone {test['majority_accuracy']:.1%}), "
-            f"mean IoU {test['mean_iou']:.3f}, kappa {test['kappa']:.3f}, {test['pixels']:,} pixels")  # fmt: skip
+    line = (f"all scenes, test part: accuracy {test['accuracy']:.1%} "
+            f"(majority class alone {test['majority_accuracy']:.1%}), mean IoU {test['mean_iou']:.3f}, "
+            f"kappa {test['kappa']:.3f}, {test['pixels']:,} pixels")  # fmt: skip
     draw.text((GAP_PX, 52), line, INK, font)
     top = 84
     for (panels, heading), height in zip(rows, heights, strict=True):
@@ -336,8 +338,9 @@ def main() -> None:
     draw_map(shown, manifest, metrics).save(png, "PNG", compress_level=6)
     write_atomically(arguments.map, png.getvalue())
     test = metrics["test"]
-    print(f"{metrics['data'].upper()} data, test part: accuracy {test['accuracy']:.4f} (majority class {test['majority_accuracy']:.4f}), "
-          f"kappa {test['kappa']:.4f}, mean IoU {test['mean_iou']:.4f}")  # fmt: skip
+    print(f"{metrics['data'].upper()} data, test part: accuracy {test['accuracy']:.4f} "
+          f"(majority class {test['majority_accuracy']:.4f}), kappa {test['kappa']:.4f}, "
+          f"mean IoU {test['mean_iou']:.4f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Read where a scene lies: grid, bounds and the ground that has data.
 
-Input is a scene's folder (`scene.tif`, bands as uint16, 0 = no data). Output is a JSON file, in the raster's CRS unless a
-key says otherwise; see README.md.
+Input is a scene's folder (`scene.tif`, bands as uint16, 0 = no data). Output is a JSON file, in the raster's
+CRS unless a key says otherwise; see README.md.
 """
 
 from __future__ import annotations

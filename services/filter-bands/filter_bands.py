@@ -51,7 +51,8 @@ def filter_bands(source: Path, names: list[str], out: Path) -> None:
         profile = {
             "driver": "GTiff", "dtype": scene.dtypes[0], "count": len(indexes), "nodata": 0, "crs": scene.crs,
             "transform": scene.transform, "width": scene.width, "height": scene.height, "tiled": True,
-            "blockxsize": 256, "blockysize": 256, "compress": "ZSTD", "zstd_level": 1, "predictor": 2, "bigtiff": "if_safer",
+            "blockxsize": 256, "blockysize": 256, "compress": "ZSTD", "zstd_level": 1, "predictor": 2,
+            "bigtiff": "if_safer",
         }  # fmt: skip
         with rasterio.open(temporary, "w", **profile) as raster:
             for position, index in enumerate(indexes, start=1):

@@ -1,7 +1,7 @@
 """Draw ground-truth polygons onto a scene's grid.
 
-The vectors go to the raster's CRS, never the raster to theirs. A pixel gets the class whose polygon holds its centre;
-where polygons lie over each other the smaller one is on top. Without a polygon a pixel is `IGNORE`.
+The vectors go to the raster's CRS, never the raster to theirs. A pixel gets the class whose polygon holds its
+centre; where polygons lie over each other the smaller one is on top. Without a polygon a pixel is `IGNORE`.
 """
 
 from __future__ import annotations

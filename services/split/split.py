@@ -1,9 +1,9 @@
 """Cut a scene's ground truth into square tiles for training, validation and test.
 
-The split is made on the ground, not on tiles: every pixel belongs to one part by where it lies, so that the same ground has
-the same part in each scene and at each date, also across UTM zones. Training tiles lie wholly in the training part, so
-no pixel that is evaluated is ever seen in training; validation tiles have no test pixel. In validation and test tiles the
-pixels of other parts have the label `IGNORE`.
+The split is made on the ground, not on tiles: every pixel belongs to one part by where it lies, so that the
+same ground has the same part in each scene and at each date, also across UTM zones. Training tiles lie wholly
+in the training part, so no pixel that is evaluated is ever seen in training; validation tiles have no test
+pixel. In validation and test tiles the pixels of other parts have the label `IGNORE`.
 """
 
 from __future__ import annotations

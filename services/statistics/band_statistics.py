@@ -1,7 +1,8 @@
 """One fixed scale per band for all scenes, from training pixels alone.
 
 A scale per image would shift the classes between dates and leak the test area; so the range of each band is the
-2nd to 98th percentile (by default) over all training tiles of all scenes, and it is stored for whoever uses the model.
+2nd to 98th percentile (by default) over all training tiles of all scenes, and it is stored for whoever uses the
+model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Turn a filtered scene into one grey PNG per band, by the fixed scale of the training pixels.
 
-PNG knows no georeference and 8 bits hold less than the sensor gives; so the grid and the scale go into `scene.json`, and
-16 bits are an option. The value 0 is kept for no data: data runs from 1 to 255 (65535).
+PNG knows no georeference and 8 bits hold less than the sensor gives; so the grid and the scale go into
+`scene.json`, and 16 bits are an option. The value 0 is kept for no data: data runs from 1 to 255 (65535).
 """
 
 from __future__ import annotations

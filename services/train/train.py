@@ -1,11 +1,12 @@
 """Train a Keras model on a dataset of tiles.
 
-The model's structure is a Python file with `build_model(input_shape, n_classes, **options) -> keras.Model`, which is loaded at
-run time. The model gets (H, W, bands) float32 in 0..1 and gives (H, W, n_classes) probabilities. Labels are class indices;
-255 is neither learnt from nor counted. The best epoch by validation score is what is kept.
+The model's structure is a Python file with `build_model(input_shape, n_classes, **options) -> keras.Model`,
+which is loaded at run time. The model gets (H, W, bands) float32 in 0..1 and gives (H, W, n_classes)
+probabilities. Labels are class indices; 255 is neither learnt from nor counted. The best epoch by validation
+score is what is kept.
 
-Everything random follows from the seed and the epoch's number, and every epoch leaves a checkpoint in SWATH_SCRATCH: a training
-that was killed goes on from there and ends with the same bytes.
+Everything random follows from the seed and the epoch's number, and every epoch leaves a checkpoint in
+SWATH_SCRATCH: a training that was killed goes on from there and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Progress:
     best_weights: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
-# --- the dataset -----------------------------------------------------------------------------------------------------
+# --- the dataset ----------------------------------------------------------------------------------
 
 
 def read_tiles(dataset: Path, manifest: dict[str, object], part: str) -> Tiles:
@@ -138,7 +139,7 @@ def training_batches(tiles: Tiles, settings: Settings, epoch: int) -> tf.data.Da
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-# --- loss and scores ---------------------------------------------------------------------------------------------------
+# --- loss and scores ------------------------------------------------------------------------------
 
 
 def class_weights(labels: np.ndarray, n_classes: int, method: ClassWeights) -> np.ndarray:
@@ -192,7 +193,7 @@ def scores(matrix: np.ndarray) -> dict[Score, float]:
     }
 
 
-# --- the model -----------------------------------------------------------------------------------------------------------
+# --- the model ------------------------------------------------------------------------------------
 
 
 def parse_options(text: str) -> dict[str, int | float | str]:
@@ -269,7 +270,7 @@ def normalised_zip(source: Path) -> bytes:
     return out.getvalue()
 
 
-# --- training ------------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 
 class Trainer:
@@ -348,7 +349,7 @@ def read_checkpoint(path: Path, identity: str, trainer: Trainer) -> Progress:
 def train(
     trainer: Trainer, validation: Tiles, progress: Progress, after_epoch: Callable[[Progress], bool | None]
 ) -> Progress:
-    """Train until the last epoch, until patience ends or until `after_epoch` says True; the best weights stay in the result."""
+    """Train until the last epoch, the end of patience or `after_epoch` says True; the best weights stay."""
     settings = trainer.settings
     for epoch in range(progress.epoch, settings.epochs):
         if settings.patience and progress.best_epoch >= 0 and epoch - progress.best_epoch > settings.patience:
@@ -371,7 +372,7 @@ def train(
     return progress
 
 
-# --- what it leaves ----------------------------------------------------------------------------------------------------
+# --- what it leaves -------------------------------------------------------------------------------
 
 
 def dataset_digest(dataset: Path) -> str:
@@ -413,14 +414,24 @@ def make_card(
         "bits": manifest["bits"],
         "scale": manifest["scale"],
         "tile": manifest["size"],
-        "input": "(N, tile, tile, bands) float32: clip(1 + (DN - minimum) / (maximum - minimum) * (2**bits - 2)) / (2**bits - 1), 0 = no data",
+        "input": "(N, tile, tile, bands) float32, 0 = no data, else with top = 2**bits - 1: "
+        "clip(1 + rint((DN - minimum) * (top - 1) / (maximum - minimum)), 1, top) / top",
         "output": "(N, tile, tile, classes) float32 probabilities",
         "structure": structure,
         "parameter_count": int(model.count_params()),
-        "dataset": {"sha256": digest, "tiles": manifest["tile_count"], "label_pixels": manifest["label_pixels"], "split": manifest["split"]},
+        "dataset": {
+            "sha256": digest, "tiles": manifest["tile_count"], "label_pixels": manifest["label_pixels"],
+            "split": manifest["split"],
+        },
         "training": dataclasses.asdict(settings),
-        "best": {"epoch": progress.best_epoch + 1, settings.score: round(progress.best_score, 6), "epochs_run": progress.epoch},
-        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
+        "best": {
+            "epoch": progress.best_epoch + 1, settings.score: round(progress.best_score, 6),
+            "epochs_run": progress.epoch,
+        },
+        "versions": {
+            "python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
     }  # fmt: skip
 
 
@@ -491,7 +502,8 @@ def main() -> None:
     progress = read_checkpoint(checkpoint, identity, trainer) if checkpoint else Progress()
     kind = "SIMULATED" if manifest["simulated"] else "real"
     print(f"{len(trainer.tiles.images)} training and {len(validation.images)} validation tiles of {kind} scenes, "
-          f"{model.count_params():,} weights" + (f", going on after epoch {progress.epoch}" if progress.epoch else ""), flush=True)  # fmt: skip
+          f"{model.count_params():,} weights" + (f", going on after epoch {progress.epoch}" if progress.epoch else ""),
+          flush=True)  # fmt: skip
     progress = train(
         trainer,
         validation,
