@@ -24,7 +24,7 @@ from swath.model.service import Image, Resources
 from swath.model.units import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.docker
 
@@ -354,6 +354,45 @@ def test_no_gpu_is_seen_without_one_given(bench: Bench) -> None:
     assert log == "[] [void]\n"
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Bench]:
+    """A repository on a file system of 1 MiB."""
+    if os.getuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], check=True)
+    try:
+        bench = Bench(disk / "repository")
+        yield bench
+        bench.runtime.close()
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_is_a_passing_fault_and_leaves_nothing(small_disk: Bench) -> None:
+    outcome, _ = small_disk.run_script('dd if=/dev/zero of="$4" bs=1024 count=2000')
+    assert outcome.reason == "it ended with exit code 1; no space is left on the disk"
+    assert outcome.temporary
+    assert small_disk.files() == ["data/a.txt"]
+
+
+def test_an_input_that_cannot_be_read(bench: Bench) -> None:
+    bench.write_program(COPY)
+    (bench.root / "data/a.txt").chmod(0)
+    outcome, log = bench.run(bench.invocation())
+    if os.getuid() == 0:
+        assert outcome.exit_code == 0
+    else:
+        assert "Permission denied" in log
+
+
+def test_without_a_log_the_output_goes_on(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    bench.write_program('echo to out; echo to err >&2; cp "$2" "$4"')
+    bench.runtime.run(bench.invocation(), None, bench.stop)
+    assert capfd.readouterr() == ("to out\n", "to err\n")
+
+
 # Kills
 
 
@@ -402,6 +441,46 @@ def test_kill_9_of_the_runner_and_its_watchdog_is_cleared_up_by_the_next_run(ben
     assert outcome.exit_code == 0
     assert bench.containers() == []
     assert bench.staged() == []
+
+
+@pytest.mark.slow
+def test_kill_9_of_the_runner_at_any_moment(bench: Bench) -> None:
+    arguments = (("folder", "data"), ("out-folder", "tiles"))
+    bench.write_program('mkdir "$4"; for i in 1 2 3 4 5 6 7 8; do echo $i >"$4/$i"; done')
+    invocation = bench.invocation(arguments=arguments)
+    for delay in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2):
+        process = bench.start_elsewhere(invocation)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        written = bench.files()
+        assert len(written) in {1, 9}, written
+    outcome, _ = bench.run(invocation)
+    assert outcome.exit_code == 0
+    assert len(bench.files()) == 9
+    until(lambda: not bench.containers())
+    assert bench.staged() == []
+
+
+@pytest.mark.slow
+def test_many_at_once(bench: Bench) -> None:
+    bench.write_program('sleep 0.1; echo "$2" | tee "$4"')
+    outcomes: dict[int, tuple[int, str]] = {}
+
+    def run(number: int) -> None:
+        for step in range(3):
+            arguments = (("text", f"{number}/{step}"), ("out", f"out/{number}-{step}"))
+            outcome, log = bench.run(bench.invocation(arguments=arguments))
+            outcomes[10 * number + step] = (outcome.exit_code, log.strip())
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == {10 * number + step: (0, f"{number}/{step}") for number in range(8) for step in range(3)}
+    assert len(list((bench.root / "out").iterdir())) == 24
+    assert bench.containers() == []
 
 
 def test_a_living_runner_keeps_its_containers(bench: Bench) -> None:

@@ -47,7 +47,7 @@ def image_for(
     """
     service = invocation.service
     if service.image is None or not service.image.reference:
-        gpus = bool(invocation.gpus)
+        gpus = bool(invocation.gpus or invocation.resources.gpus)
         recipe = recipe_for(service, invocation.folder, invocation.root, gpus=gpus, environ=environ)
         return built_image(engine, recipe, environ, log, stop)
     reference = service.image.reference

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _POOL_SIZE: Final = 64
 _REQUEST_TIMEOUT_S: Final = 120
+_POLL_S: Final = 0.1
 # What the engine says (in errors with HTTP codes that tell little) when a later attempt may succeed.
 PASSING: Final = re.compile(
     r"connection (?:refused|reset|timed out)|i/o timeout|no such host|temporary failure|tls handshake|deadline exceeded"
@@ -149,8 +151,16 @@ class Engine:
             try:
                 self.api.remove_container(container, v=True, force=True)
             except errors.APIError as error:
-                if error.status_code != requests.codes.conflict:  # somebody else is just removing it
+                if error.status_code != requests.codes.conflict:
                     raise
+                self._wait_until_gone(container)  # somebody else is just removing it
+
+    def _wait_until_gone(self, container: str) -> None:
+        """Wait while another one's removal goes on; until then, its mounts are in use."""
+        until = time.monotonic() + _REQUEST_TIMEOUT_S
+        while time.monotonic() < until:
+            self.api.inspect_container(container)  # raises NotFound at the end
+            time.sleep(_POLL_S)
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ GRACE_S: Final = 10
 _POLL_S: Final = 0.1
 _FIGURES_EVERY_S: Final = 1.0
 _STDERR: Final = 2
+_RUNNING: Final = -1
 _TMPFS: Final = {"/run": "size=16m,mode=1777", "/var/tmp": "mode=1777"}  # noqa: S108 - the container's own
 
 
@@ -47,7 +48,7 @@ class Ended:
         tail: the end of its output.
     """
 
-    exit_code: int = -1
+    exit_code: int = _RUNNING
     is_timeout: bool = False
     is_stopped: bool = False
     is_out_of_memory: bool = False
@@ -88,6 +89,8 @@ def run_container(
             ended.exit_code = int(state["ExitCode"])
             ended.is_out_of_memory = bool(state.get("OOMKilled"))
         finally:
+            if ended.exit_code == _RUNNING:  # on the way out: its end lets the copying end
+                engine.remove(name)
             output.close()
         ended.tail = output.tail()
     finally:

@@ -47,7 +47,7 @@ def _context_host(environ: Mapping[str, str]) -> str | None:
         digest = hashlib.sha256(name.encode()).hexdigest()
         meta = json.loads((folder / "contexts" / "meta" / digest / "meta.json").read_text())
         return str(meta["Endpoints"]["docker"]["Host"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

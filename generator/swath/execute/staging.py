@@ -21,6 +21,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from swath.model.invocation import Invocation
 
 STAGING: Final = Path(".dvc/tmp/swath/staging")
+_MAKING_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def dead_sessions(root: Path) -> Iterator[tuple[str, Path]]:
     for folder in sorted((root / STAGING).glob("*")):
         try:
             lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # just being made, just being removed, or not ours to see
+        except OSError:  # being made, being removed, or not ours to see
+            _drop_if_old(folder)
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,6 +115,13 @@ def dead_sessions(root: Path) -> Iterator[tuple[str, Path]]:
             continue
         finally:
             os.close(lock)
+
+
+def _drop_if_old(folder: Path) -> None:
+    """Drop an empty session that was killed between its first two steps."""
+    with contextlib.suppress(OSError):
+        if time.time() - folder.stat().st_mtime > _MAKING_S:
+            folder.rmdir()
 
 
 def stage_invocation(invocation: Invocation, folder: Path) -> Staging:
