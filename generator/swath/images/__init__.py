@@ -1,0 +1,1 @@
+"""Content tags, build recipes, the tool layer and look-ups in the registry."""
