@@ -36,6 +36,7 @@ _NEEDS_QUOTES: Final = re.compile(
 _HEADER: Final = re.compile(r"schema: '2.0'\nstages:\n")
 _ENTRY: Final = re.compile(r"^  (?! )(.+):\n((?:    .*\n|\n)*)", re.MULTILINE)
 _ITEM: Final = re.compile(r"(    - path: |      (hash|md5|size|nfiles|isexec): |    (cmd): |    (deps|outs):$)(.*)")
+_RESTORE: Final = "restore it from Git (git checkout -- FILE), or delete it to run everything again"
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]*")
 
 
@@ -65,21 +66,22 @@ def read_lock(text: str, file: str) -> dict[str, LockEntry]:
 def _read_slowly(text: str, file: str) -> dict[str, LockEntry]:
     document = yaml12.Document(text, file)
     lock = yaml12.as_mapping(document.value, Place(file))
-    hint = "restore it from Git (git checkout -- FILE), or delete it to run everything again"
     if lock.get("schema") != "2.0":
-        raise UserError(f"not a lock of DVC 2 or 3: its schema is {lock.get('schema')!r}", place=Place(file), hint=hint)
+        raise UserError(
+            f"not a lock of DVC 2 or 3: its schema is {lock.get('schema')!r}", place=Place(file), hint=_RESTORE
+        )
     stages = yaml12.as_mapping(lock.get("stages") or {}, document.place("stages"))
     for name, entry in stages.items():
         if not isinstance(entry, dict) or "cmd" not in entry:
-            raise UserError("not a lock entry: no cmd", place=document.place("stages", name), hint=hint)
+            raise UserError("not a lock entry: no cmd", place=document.place("stages", name), hint=_RESTORE)
     return {name: dict(entry) for name, entry in stages.items() if isinstance(entry, dict)}
 
 
 def _parse_entry(block: str, file: str, name: str) -> LockEntry:
     value = yaml12.parse(block, file)
     entry = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(entry, dict):
-        raise UserError("not a lock entry", place=Place(file, key=f"stages.{name}"))
+    if not isinstance(entry, dict) or "cmd" not in entry:
+        raise UserError("not a lock entry: no cmd", place=Place(file, key=f"stages.{name}"), hint=_RESTORE)
     return entry
 
 

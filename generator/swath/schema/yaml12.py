@@ -1,7 +1,8 @@
 """Read YAML as DVC reads it, fast, and know the line of each key.
 
 DVC reads with ruamel.yaml: YAML 1.2 scalars (``yes`` is text, ``010`` is ten), duplicate keys are errors. This module
-gives the same values through libyaml, ten times faster. A property test holds the two equal.
+gives the same values through libyaml, ten times faster. A property test holds the two equal. Where their parsers differ
+(``[a:]``, a key that is a list), libyaml is the stricter one, and such a file is refused with its line.
 
 Source: ruamel.yaml 0.19 `resolver.py` (version 1.2 rows) and `constructor.py`, read 2026-11-22.
 """
@@ -38,6 +39,7 @@ TIMESTAMP: Final = re.compile(
     r"|[0-9]{4}-[0-9][0-9]?-[0-9][0-9]?(?:[Tt]|[ \t]+)[0-9][0-9]?:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
     r"(?:[ \t]*(?:Z|[-+][0-9][0-9]?(?::[0-9][0-9])?))?"
 )
+_OLD_VERSION: Final = re.compile(r"^%YAML[ \t]+1\.[01]\b", re.MULTILINE)
 _PREFIX: Final = "tag:yaml.org,2002:"
 
 
@@ -98,6 +100,10 @@ class Document:
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
+        if text.startswith("%") and (directive := _OLD_VERSION.search(text)):
+            line = text.count("\n", 0, directive.start()) + 1
+            message = "not YAML 1.2: the directive asks for an older one"
+            raise UserError(message, place=Place(file, line), hint="take it out")
         try:
             loader = _Loader(text)
             try:
@@ -114,7 +120,7 @@ class Document:
             raise UserError(message, place=Place(file, line), hint="take it out, or write it as an escape") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UserError(f"not YAML: {error}", place=Place(file), hint="correct the file") from error
-        self.value: JSONValue = {} if value is None else value
+        self.value: JSONValue = value or {}  # as DVC: an empty document, but also a lone 0 or false
 
     def place(self, *path: str | int) -> Place:
         """Where the value at `path` stands; the nearest existing parent's line when it does not exist.
@@ -155,7 +161,8 @@ def _not_yaml(error: yaml.MarkedYAMLError, file: str) -> UserError:
     line = mark.line + 1 if mark else 0
     what = error.problem or error.context or "cannot be read"
     context = f" {error.context}" if error.context and error.problem else ""
-    return UserError(f"not YAML:{context} {what}", place=Place(file, line), hint="correct the line, or the one before it")
+    hint = "correct the line, or the one before it"
+    return UserError(f"not YAML:{context} {what}", place=Place(file, line), hint=hint)
 
 
 def parse(text: str, file: str) -> JSONValue:

@@ -1,0 +1,131 @@
+# ruff: noqa: SIM905, E501, ISC004, PLR0911 - many odd words
+"""`schema/lock_text.py` writes what DVC writes and reads what DVC reads, for any lock."""
+
+from __future__ import annotations
+
+import pytest
+from dvc.utils.serialize import dumps_yaml, loads_yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swath.errors import UserError
+from swath.schema import lock_text
+
+WORDS = st.sampled_from(
+    "a python x.py --size 256 -o data/raw.tif 'a b' \"q\" $x ${y} # : - ? | > & * ! % @ ` { } [ ] , yes no null ~ true 1 1.5 "
+    "0x1F 010 2020-01-01 .inf é ☃ 日本語 \u00a0 \u2028 \x85 😀 \\ a: b:c #d - -- = << \t  a,b".split(" ")
+)
+LINES = st.lists(WORDS, min_size=1, max_size=30).map(" ".join) | st.text(
+    st.characters(codec="utf-8", exclude_characters="\r"), min_size=1, max_size=100
+)
+COMMANDS = LINES | st.lists(LINES, min_size=1, max_size=3).map("\n".join) | st.lists(LINES, min_size=1, max_size=3)
+NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,12}(@[A-Za-z0-9._+ -]{1,10})?", fullmatch=True) | LINES
+PATHS = st.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9_./ -]{0,90}", fullmatch=True) | LINES
+MD5 = st.text("0123456789abcdef", min_size=32, max_size=32) | st.from_regex(r"[0-9]{10}e[0-9]{5}", fullmatch=True)
+ITEMS = st.builds(
+    lambda path, md5, is_dir, size, nfiles, is_exec, is_old: {
+        "path": path,
+        **({} if is_old else {"hash": "md5"}),
+        "md5": md5 + (".dir" if is_dir else ""),
+        **({} if size is None else {"size": size}),
+        **({"nfiles": nfiles} if is_dir else {}),
+        **({"isexec": True} if is_exec else {}),
+    },
+    PATHS, MD5, st.booleans(), st.none() | st.integers(0, 10**13), st.integers(0, 10**5), st.booleans(), st.booleans(),
+)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | LINES | st.just("") | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+PARAMS = st.dictionaries(PATHS, st.dictionaries(NAMES, VALUES, max_size=4), min_size=1, max_size=2)
+ENTRIES = st.builds(
+    lambda cmd, deps, params, outs: {
+        "cmd": cmd,
+        **({"deps": deps} if deps else {}),
+        **({"params": params} if params else {}),
+        **({"outs": outs} if outs else {}),
+    },
+    COMMANDS, st.lists(ITEMS, max_size=3), st.none() | PARAMS, st.lists(ITEMS, max_size=3),
+)  # fmt: skip
+LOCKS = st.dictionaries(NAMES, ENTRIES, max_size=3)
+
+
+def _document(entries: object) -> dict[str, object]:
+    return {"schema": "2.0", "stages": entries}
+
+
+@settings(max_examples=150, deadline=None)
+@given(LOCKS)
+def test_writes_what_dvc_writes(entries: dict[str, lock_text.LockEntry]) -> None:
+    if not entries:
+        return
+
+    assert lock_text.write_lock(entries) == dumps_yaml(_document(entries))
+
+
+@settings(max_examples=150, deadline=None)
+@given(LOCKS)
+def test_reads_what_dvc_reads(entries: dict[str, lock_text.LockEntry]) -> None:
+    text = dumps_yaml(_document(entries))
+
+    assert lock_text.read_lock(text, "dvc.lock") == (loads_yaml(text)["stages"] or {})
+
+
+@settings(max_examples=100, deadline=None)
+@given(NAMES, ENTRIES)
+def test_the_run_cache_has_the_same_form(name: str, entry: lock_text.LockEntry) -> None:
+    assert lock_text.render_run_cache_entry(entry) == dumps_yaml(entry)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    LOCKS, st.integers(0, 3), st.sampled_from(["#c\n", "\n", "    x: 1\n", "a\n", "  s:\n", "  s: 1\n", "  s: {}\n"])
+)
+def test_a_line_too_much_is_read_as_dvc_reads_it_or_refused(
+    entries: dict[str, lock_text.LockEntry], position: int, line: str
+) -> None:
+    lines = dumps_yaml(_document(entries)).splitlines(keepends=True)
+    text = "".join([*lines[: position + 2], line, *lines[position + 2 :]])
+
+    try:
+        ours = lock_text.read_lock(text, "dvc.lock")
+    except UserError:
+        return
+
+    assert ours == (loads_yaml(text)["stages"] or {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "dvc.lock: expected a mapping, found list"),
+        (
+            "a: {cmd: x}\n",
+            "dvc.lock: not a lock of DVC 2 or 3: its schema is None\n"
+            "  restore it from Git (git checkout -- FILE), or delete it to run everything again",
+        ),
+        (
+            "schema: '2.0'\nstages:\n  a:\n    deps: []\n",
+            "dvc.lock: stages.a: not a lock entry: no cmd\n"
+            "  restore it from Git (git checkout -- FILE), or delete it to run everything again",
+        ),
+        (
+            "schema: '2.0'\nstages:\n  a:\n    cmd: x\n<<<<<<< HEAD\n",
+            "dvc.lock:6: not YAML: while scanning a simple key could not find expected ':'\n"
+            "  correct the line, or the one before it",
+        ),
+    ],
+)
+def test_what_is_no_lock(text: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        lock_text.read_lock(text, "dvc.lock")
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "schema: '2.0'\n", "schema: '2.0'\nstages:\n", "schema: '2.0'\nstages: {}\n"]
+)
+def test_an_empty_lock(text: str) -> None:
+    assert lock_text.read_lock(text, "dvc.lock") == {}
