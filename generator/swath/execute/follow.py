@@ -7,6 +7,7 @@ The caller's thread waits; one more thread copies the output. The container is r
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import threading
 import time
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from swath.execute.engine import Engine
     from swath.execute.sandbox import Sandbox
 
+_LOGGER: Final = logging.getLogger(__name__)
 GRACE_S: Final = 10
 _POLL_S: Final = 0.1
 _FIGURES_EVERY_S: Final = 1.0
@@ -137,6 +139,8 @@ def _create(engine: Engine, name: str, sandbox: Sandbox) -> str:
         labels=dict(sandbox.labels),
         host_config=host,
     )
+    for warning in made.get("Warnings") or ():  # such as: this kernel has no memory limits for rootless engines
+        _LOGGER.warning("the Docker engine: %s", warning)
     return str(made["Id"])
 
 
