@@ -164,7 +164,7 @@ def test_rendered_services_run_one_after_the_other(root: Path) -> None:
         "training --data data/kept.csv --target kind --model model.json --metrics metrics.json",
         "execution --model model.json --data data/all.csv --out classes.csv",
     ):
-        done = swath(root, "exec", *words.split())
+        done = swath(root, "exec", *words.split(), SWATH_RUNTIME="process")
         assert done.returncode == EXIT_OK, done.stderr
     assert json.loads((root / "metrics.json").read_text())["accuracy"] > 0.8
     assert len((root / "classes.csv").read_text().splitlines()) == 41

@@ -127,7 +127,7 @@ def build(names: tuple[str, ...], *, gpus: bool) -> None:
 @click.option("-k", "expression", help="pytest's -k: only tests that match.")
 def test(names: tuple[str, ...], expression: str | None) -> int:
     """Run services' own tests in their environments, those of all services without NAMES."""
-    from swath.execute.service_tests import run_service_tests, find_tests
+    from swath.execute.service_tests import find_tests, run_service_tests
 
     root = _root()
     failed: list[str] = []
