@@ -69,7 +69,11 @@ def test_who_is_left_is_killed_when_the_guard_ends() -> None:
 
 def test_who_has_left_is_not_killed() -> None:
     guard = Guard()
-    with start(guard, "sleep", "300") as stays, start(guard, "sleep", "300") as leaves:
+    script = "echo ready; exec sleep 300"
+    with start(guard, "sh", "-c", script) as stays, start(guard, "sh", "-c", script) as leaves:
+        for service in (stays, leaves):
+            assert service.stdout
+            assert service.stdout.readline() == b"ready\n"
         guard.leave(leaves.pid)
         guard.close()
         assert stays.wait(10) == -signal.SIGKILL

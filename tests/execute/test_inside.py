@@ -18,14 +18,12 @@ TEXT = "name: a\nkind: processing\ndescription: d\nentrypoint: [PROGRAM, run.py]
 
 def test_the_entrypoint_is_started_as_it_is(tmp_path: Path) -> None:
     make_repository(tmp_path)
-    add_service(
-        tmp_path, "a", TEXT.replace("PROGRAM", "python"), {"run.py": "import sys; print(sys.argv); open('o', 'w')"}
-    )
+    add_service(tmp_path, "a", TEXT.replace("PROGRAM", "sh"), {"run.py": 'echo "$0 $@"; touch o'})
     log = io.BytesIO()
     runtime = InsideRuntime(os.environ)
     assert runtime.name == "inside"
     assert runtime.run(invocation(tmp_path, "a", "--out", "o"), log, never()).exit_code == 0
-    assert log.getvalue().decode() == f"['{tmp_path}/services/a/run.py', '--out', 'o']\n"
+    assert log.getvalue().decode() == f"{tmp_path}/services/a/run.py --out o\n"
 
 
 def test_a_program_that_the_image_has_not(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_an_environment_is_made_once_and_complete(tmp_path: Path) -> None:
 def test_it_is_isolated(tmp_path: Path) -> None:
     wanted = python_environment([requirements(tmp_path, "")], None, tmp_path)
     make(wanted)
-    done = subprocess.run([wanted.python, "-c", "import yaml"], capture_output=True, text=True, check=False)
+    done = subprocess.run([wanted.python, "-c", "import yaml"], env={}, capture_output=True, text=True, check=False)
     assert "No module named 'yaml'" in done.stderr
 
 

@@ -53,7 +53,7 @@ def test_everything_wrong_is_found_at_once_with_its_line() -> None:
 
 
 def test_a_document_of_another_form_is_one_finding() -> None:
-    assert findings("[]") == ["f.yaml:1: expected a mapping, got a list"]
+    assert findings("[1]") == ["f.yaml:1: expected a mapping, got a list"]
 
 
 def test_a_right_document_has_none() -> None:
