@@ -613,8 +613,8 @@ def test_a_user_without_permission_is_told_the_group() -> None:
 
 DOCKERFILE = """ARG BASE=example.invalid/none:1
 FROM ${BASE}
-WORKDIR /app
-COPY . .
+COPY . /opt/service/
+WORKDIR /work
 """
 
 
@@ -634,9 +634,16 @@ def test_an_image_is_built_once_and_holds_the_code(built: Bench) -> None:
     (built.root / "services/task/program.sh").chmod(0o600)
     outcome, log = built.run(invocation)
     assert outcome.exit_code == 0
-    assert log.endswith("/app\nDockerfile\nprogram.sh\n")
+    assert log.endswith("/opt/service\nDockerfile\nprogram.sh\n")
     _, log = built.run(invocation)
-    assert log == "/app\nDockerfile\nprogram.sh\n"
+    assert log == "/opt/service\nDockerfile\nprogram.sh\n"
+
+
+def test_an_image_without_the_code_says_where_it_belongs(built: Bench) -> None:
+    dockerfile = built.root / "services/task/Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("/opt/service", "/elsewhere"))
+    outcome, _ = built.run(built.invocation(built.service(image=Image(build="."))))
+    assert outcome.reason.endswith("the Dockerfile copies the service's files there")
 
 
 def test_parallel_stages_build_once(built: Bench) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
-    from swath.execute.engine import Engine, ImageFacts
+    from swath.execute.engine import Engine
     from swath.execute.image import Recipe
     from swath.model.invocation import Invocation
 
@@ -37,8 +37,8 @@ _EMBEDDED_BUILDKIT_BEFORE: Final = 23  # Docker 23 moved the command's BuildKit 
 
 def image_for(
     engine: Engine, invocation: Invocation, environ: Mapping[str, str], log: BinaryIO | None, stop: threading.Event
-) -> ImageFacts:
-    """The image that `invocation` runs in: pulled or built when the engine does not have it.
+) -> str:
+    """The id of the image that `invocation` runs in: pulled or built when the engine does not have it.
 
     Raises:
         UserError: there is no such image, or it cannot be built.
@@ -62,8 +62,8 @@ def image_for(
 
 def built_image(
     engine: Engine, recipe: Recipe, environ: Mapping[str, str], log: BinaryIO | None, stop: threading.Event
-) -> ImageFacts:
-    """The image of `recipe`, built when the engine does not have it.
+) -> str:
+    """The id of the image of `recipe`, built when the engine does not have it.
 
     Raises:
         UserError: the build failed; the end of its log is in the message.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import BinaryIO, Literal
 
-    from swath.execute.engine import Engine, ImageFacts
+    from swath.execute.engine import Engine
     from swath.execute.follow import Ended
     from swath.execute.staging import Staging
     from swath.model.invocation import Invocation
@@ -133,7 +133,7 @@ class DockerRuntime:
                 self._ends.callback(self._sessions[root].close)
             return self._sessions[root]
 
-    def _sandbox(self, engine: Engine, invocation: Invocation, staged: Staging, image: ImageFacts) -> Sandbox:
+    def _sandbox(self, engine: Engine, invocation: Invocation, staged: Staging, image: str) -> Sandbox:
         caller = _caller()
         binds = []
         for target, text in account_files(caller, rootless=engine.facts.rootless).items():

@@ -30,6 +30,9 @@ _NO_NETWORK: Final = re.compile(
 )
 # What the engine's init process says. Source: tini 0.19, src/tini.c: spawn_process.
 _NO_PROGRAM: Final = re.compile(r"\[FATAL tini \(\d+\)\] (exec .* failed: .*)")
+_NO_CODE: Final = re.compile(
+    r"^.*/opt/service/.*no such file|no such file.*/opt/service/", re.IGNORECASE | re.MULTILINE
+)
 _NO_SPACE: Final = re.compile(r"no space left on device|enospc", re.IGNORECASE)
 # Single and double quotes, back ticks, and the curved quotes of GNU programs.
 _QUOTED: Final = re.compile(r"""(?<!\w)'([^'\n]+)'|"([^"\n]+)"|\u2018([^\u2019\n]+)\u2019|`([^`'\n]+)[`']""")
@@ -98,6 +101,8 @@ def advice(tail: str, *, network: bool, absent_secrets: Sequence[str] = ()) -> s
             "it tried to write where it may not: it can write its output arguments, /tmp, $HOME and $SWATH_SCRATCH; "
             "inputs are read-only. Declare the file as an output and give it to the service as an argument"
         )
+    if _NO_CODE.search(tail):
+        return "the image does not have its program in /opt/service: the Dockerfile copies the service's files there"
     if not network and _NO_NETWORK.search(tail):
         return "it has no network: a service that downloads says `network: true` in its service.yaml"
     if absent_secrets:

@@ -66,19 +66,6 @@ class EngineFacts:
     cpus: int
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """An image that is there.
-
-    Attributes:
-        identifier: its id, ``sha256:…``: what is started.
-        workdir: its WORKDIR; ``/`` when it has none.
-    """
-
-    identifier: str
-    workdir: str
-
-
 class Engine:
     """A connection to the engine. Thread-safe."""
 
@@ -107,14 +94,14 @@ class Engine:
         """Close the connections."""
         self.api.close()
 
-    def image(self, reference: str) -> ImageFacts | None:
-        """What the engine has under this name, digest or id; None: nothing."""
+    def image(self, reference: str) -> str | None:
+        """The id of what the engine has under this name, digest or id; None: nothing."""
         with translated(self.address):
             try:
                 found = self.api.inspect_image(_without_tag(reference))  # type: ignore[no-untyped-call] # types-docker
             except errors.ImageNotFound:
                 return None
-        return ImageFacts(found["Id"], (found.get("Config") or {}).get("WorkingDir") or "/")
+        return str(found["Id"])
 
     def pull(self, reference: str, stop: threading.Event) -> None:
         """Fetch an image from its registry.

@@ -35,7 +35,7 @@ VOLUMES: Final = "/swath/volumes"
 HOME: Final = "/swath/home"
 TEMPORARY: Final = "/tmp"  # noqa: S108 - the container's own
 # What an image and the engine put here is never replaced by what a link on this machine points to.
-_SYSTEM: Final = ("/dev", "/etc", "/proc", "/run", "/sys", VOLUMES, HOME, "/swath/scratch", "/swath/service")
+_SYSTEM: Final = ("/dev", "/etc", "/proc", "/run", "/sys", VOLUMES, HOME, "/swath/scratch", "/opt/service")
 # Where DVC keeps an object: <cache>/files/md5/ab/cdef…; before DVC 3 <cache>/ab/cdef….
 _CACHE_OBJECT: Final = re.compile(r"(.+)/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?", re.DOTALL)
 

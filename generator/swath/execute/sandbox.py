@@ -18,12 +18,12 @@ from swath.execute.service_argv import argument_words, entrypoint_words, host_vo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swath.execute.engine import EngineFacts, ImageFacts
+    from swath.execute.engine import EngineFacts
     from swath.execute.mounts import Layout
     from swath.model.invocation import Invocation
 
 SCRATCH_FOLDER: Final = "/swath/scratch"
-SERVICE_FOLDER: Final = "/swath/service"
+SERVICE_FOLDER: Final = "/opt/service"
 LABEL: Final = "swath"
 _FILE_CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
 _SMALLEST_MEMORY: Final = 6 * 2**20  # the engine refuses less
@@ -91,22 +91,21 @@ class Sandbox:
 
 
 def sandbox_for(
-    invocation: Invocation, layout: Layout, image: ImageFacts, facts: EngineFacts, surroundings: Surroundings
+    invocation: Invocation, layout: Layout, image: str, facts: EngineFacts, surroundings: Surroundings
 ) -> Sandbox:
     """The settings of the container that runs `invocation`.
 
     Args:
         invocation: what runs.
         layout: its staged paths.
-        image: what it runs in.
+        image: the id of the image that it runs in.
         facts: the engine.
         surroundings: the caller, its environment, and what else is mounted.
     """
     caller, service = surroundings.caller, invocation.service
     is_built = service.image is not None and service.image.build is not None
-    folder = image.workdir if is_built else SERVICE_FOLDER
     arguments = replace(invocation, arguments=layout.arguments)
-    words = [*entrypoint_words(invocation, folder), *argument_words(arguments, host_volume_path)]
+    words = [*entrypoint_words(invocation, SERVICE_FOLDER), *argument_words(arguments, host_volume_path)]
     scratch = Bind(str(invocation.scratch.resolve()), SCRATCH_FOLDER, read_only=False)
     binds = [*layout.binds, scratch, *surroundings.binds]
     if not is_built:
@@ -114,9 +113,9 @@ def sandbox_for(
     asked = invocation.resources
     is_root = facts.rootless or caller.uid == 0
     return Sandbox(
-        image=image.identifier,
+        image=image,
         command=tuple(words),
-        environment=_environment(invocation, surroundings.environ, folder),
+        environment=_environment(invocation, surroundings.environ),
         workdir=os.path.normpath(f"{REPOSITORY}/{invocation.wdir}"),
         user="0:0" if facts.rootless else f"{caller.uid}:{caller.gid}",
         groups=() if facts.rootless else tuple(str(group) for group in caller.groups),
@@ -133,14 +132,14 @@ def sandbox_for(
     )
 
 
-def _environment(invocation: Invocation, environ: Mapping[str, str], folder: str) -> dict[str, str]:
+def _environment(invocation: Invocation, environ: Mapping[str, str]) -> dict[str, str]:
     """The allow-listed variables, with the paths and the numbers that hold inside the container."""
     root = str(invocation.root)
     chosen = service_environment(invocation, environ)
     for name in invocation.environment:
         if chosen[name] == root or chosen[name].startswith(f"{root}/"):
             chosen[name] = REPOSITORY + chosen[name].removeprefix(root)
-    chosen |= {SERVICE_DIR: folder, SCRATCH: SCRATCH_FOLDER, "HOME": HOME}
+    chosen |= {SERVICE_DIR: SERVICE_FOLDER, SCRATCH: SCRATCH_FOLDER, "HOME": HOME}
     # The engine numbers the GPUs that it hands over from 0; "void" keeps an NVIDIA runtime from handing over all.
     chosen[VISIBLE_DEVICES] = ",".join(str(number) for number in range(len(invocation.gpus)))
     if not invocation.gpus:
