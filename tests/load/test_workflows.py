@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from load.bad_workflows import BAD
 from support.plain_repository import make_repository
-
 from swath.errors import FindingsError
 from swath.load.workflows import Loaded, load_workflows
 

@@ -275,6 +275,9 @@ class _StageBuilder:
                 f"stage {key}: its wdir {wdir} is outside the repository", place=place, hint="use a folder inside"
             )
         cmd = definition.get("cmd")
+        if not isinstance(cmd, str | list):
+            hint = "let the template be a part of a text"
+            raise UserError(f"stage {key}: its command is no text: {cmd!r}", place=place, hint=hint)
         outs = [out for kind in _OUTPUT_KINDS for out in self._outputs(definition.get(kind), kind, wdir, place)]
         params = merge_keys(list(_as_list(definition.get("params"))))
         meta = definition.get("meta")
@@ -301,6 +304,8 @@ class _StageBuilder:
             raise UserError(f"a dep must be a path, found {text!r}", place=place)
         if not text:
             raise UserError("a dep is empty", place=place, hint="write a path; . is the folder itself")
+        if _is_workflow_file(text) and "://" not in text:
+            raise UserError(f"{text} cannot be a dep: DVC itself reads it", place=place, hint="take it out")
         return Dependency(self._path(text, wdir), self._text(text, wdir))
 
     def _outputs(self, items: JSONValue, kind: OutputKind, wdir: str, place: Place) -> Iterable[Output]:
