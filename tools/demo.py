@@ -1,0 +1,148 @@
+"""`make demo` and `make experiments`: the forest workflow from scenes to a map, with one command.
+
+    python tools/demo.py run [--archive FOLDER] [--profile NAME] [--jobs N]
+    python tools/demo.py experiments [--jobs N]
+
+Run in the repository's root, in its environment. What it calls are the commands that the README explains; each is
+printed before it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+ARCHIVE: Final = Path("data/archive")
+PROFILES: Final = Path("profiles")
+EXPERIMENTS: Final = {
+    "segnet": {"train.structure": "segnet"},
+    "visible-bands": {"bands": "B02+B03+B04"},
+}
+
+
+def main() -> int:
+    """Run the chosen part; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["run", "experiments"])
+    parser.add_argument("--archive", default="", help="a folder of real scenes")
+    parser.add_argument("--profile", default="", help="a file of profiles/, without its suffix")
+    parser.add_argument("--jobs", default="", help="most stages at a time")
+    options = parser.parse_args()
+    if options.archive:
+        folder = Path(options.archive).resolve()
+        if not folder.is_dir():
+            return fail(f"ARCHIVE={options.archive}: there is no such folder")
+        os.environ["SWATH_VOLUME_ARCHIVE"] = str(folder)
+    jobs = ["-j", options.jobs] if options.jobs else []
+    if options.part == "experiments":
+        return experiments(jobs)
+    profile = options.profile or (Path(options.archive).resolve().name if options.archive else "simulated")
+    return demo(profile, jobs, has_archive=bool(options.archive))
+
+
+def demo(profile: str, jobs: list[str], *, has_archive: bool) -> int:
+    """Archive, catalogue, run, tables, and where to look."""
+    path = PROFILES / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
+        return fail(f"there is no {path}: name one with PROFILE=, of {known}; or write it: see docs/how-to/use-your-own-scenes.md")
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    simulated = values.get("search.backend", "archive") == "archive" and not has_archive
+    if simulated:
+        simulate()
+    if values.get("search.backend", "archive") == "archive":
+        call("swath", "exec", "catalogue", "--archive", "volume:archive", "--out", "catalogue.json")
+    code = call("swath", "run", *jobs, *overrides(values), check=False)
+    if code:
+        return code
+    show()
+    return 0
+
+
+def simulate() -> None:
+    """Make the simulated scenes, unless the ones that are there come from the same program."""
+    service = Path("services/simulate")
+    digest = hashlib.sha256()
+    for file in sorted(service.glob("*.*")):
+        digest.update(file.read_bytes())
+    stamp = Path(".make/simulated")
+    if ARCHIVE.is_dir() and stamp.is_file() and stamp.read_text(encoding="ascii") == digest.hexdigest():
+        return
+    call("swath", "exec", "simulate", "--out", str(ARCHIVE))
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(digest.hexdigest(), encoding="ascii")
+
+
+def experiments(jobs: list[str]) -> int:
+    """Two more trainings, each saved as a DVC experiment, the first state restored, and the table of all."""
+    if not Path("results/metrics.json").is_file():
+        return fail("there is no result to compare with yet: make demo")
+    before = Path("params.yaml").read_text(encoding="utf-8")
+    call("dvc", "exp", "save", "--force", "--name", "demo", "--quiet")
+    try:
+        for name, values in EXPERIMENTS.items():
+            call("swath", "run", *jobs, *overrides(values))
+            call("dvc", "exp", "save", "--force", "--name", name, "--quiet")
+            Path("params.yaml").write_text(before, encoding="utf-8")
+    finally:
+        Path("params.yaml").write_text(before, encoding="utf-8")
+    call("swath", "run", *jobs)
+    experiment_table()
+    return 0
+
+
+def show() -> None:
+    """The tables of DVC, and where the rest is."""
+    experiment_table()
+    call("dvc", "metrics", "show")
+    call("dvc", "plots", "show", "--quiet", check=False)
+    print(
+        "\nDone. Look at:\n"
+        "  results/map.png           image, truth and prediction of the test part, side by side\n"
+        "  results/metrics.json      scores for each class, beside those of always saying the commonest class\n"
+        "  data/model/forest.keras   the model; data/model/card.json says what it was made from\n"
+        "  dvc_plots/index.html      loss curves and confusion matrix (dvc plots show)\n"
+        "  swath plan --all          what each stage would do now, and why; a second `make demo` does nothing\n"
+        "Next: make experiments      another model and another band set, and the table that compares them"
+    )
+
+
+def experiment_table() -> None:
+    """`dvc exp show` with the columns that matter."""
+    call("dvc", "exp", "show", "--no-pager", "--only-changed", "--drop", r"catalogue\.json|services/.*|data/.*|models/.*|scenes\.yaml")
+
+
+def overrides(values: dict[str, object]) -> list[str]:
+    """``-S key=value`` for each entry, quoted for Hydra's grammar."""
+    words = []
+    for key, value in values.items():
+        text = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" if isinstance(value, str) else str(value)
+        words += ["-S", f"{key}={text}"]
+    return words
+
+
+def call(*words: str, check: bool = True) -> int:
+    """Print a command and run it; a failure ends the demo with its exit code."""
+    print(f"\033[1m$ {shlex.join(words)}\033[0m" if sys.stdout.isatty() else f"$ {shlex.join(words)}", flush=True)
+    code = subprocess.run(words, check=False).returncode
+    if code and check:
+        raise SystemExit(code)
+    return code
+
+
+def fail(message: str) -> int:
+    """Say what is wrong; returns the exit code for it."""
+    print(f"demo: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
