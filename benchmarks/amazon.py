@@ -265,10 +265,10 @@ def main() -> None:
     print(f"\n{'':44}{'accuracy':>9}{'Jaccard':>9}{'errors / published U-Net':>26}")
     for name, row_accuracy, row_jaccard in rows:
         print(f"{name:44}{row_accuracy:9.3f}{row_jaccard:9.3f}{(1 - row_accuracy) / (1 - PUBLISHED[0][1]):25.2f}x")
-    each = [round(accuracy(result.network), 4) for result in results]
+    each, epochs = [round(accuracy(result.network), 4) for result in results], [result.epochs for result in results]
     seconds = round(sum(result.seconds for result in results))
     forest_iou = jaccards(sum(result.network for result in results))[1]
-    print(f"folds {each}, {[result.epochs for result in results]} epochs, {seconds} s of training on "
+    print(f"folds {each}, {epochs} epochs, {seconds} s of training on "
           f"{arguments.threads} threads, {results[0].weights:,} weights; forest alone: Jaccard {forest_iou:.3f}")  # fmt: skip
     if arguments.json:
         arguments.json.write_text(

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differently on each kind of processor
 
 import keras
 import numpy as np
@@ -316,7 +316,7 @@ class Trainer:
 
     def state(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return copies of all weights of the model and of the optimizer."""
-        return self.model.get_weights(), [np.array(variable) for variable in self.optimizer.variables]
+        return self.model.get_weights(), [variable.numpy() for variable in self.optimizer.variables]
 
     def restore(self, state: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
         """Set all weights to what `state` returned."""

@@ -23,8 +23,11 @@ def manifest(**change):
     }
     return {
         "simulated": True, "attribution": ["nobody"], "bands": ["B04"], "bits": 8, "scale": [[0, 100]], "size": 8,
-        "classes": [{"index": 0, "name": "meadow", "colour": "#ffee00"}, {"index": 1, "name": "forest", "colour": "#008800"}],
-        "label_pixels": {"train": {"0": 5, "1": 50}}, "scenes": {"a": {**place, "simulated": True}}, "tiles": tiles, **change,
+        "classes": [
+            {"index": 0, "name": "meadow", "colour": "#ffee00"}, {"index": 1, "name": "forest", "colour": "#008800"},
+        ],
+        "label_pixels": {"train": {"0": 5, "1": 50}}, "scenes": {"a": {**place, "simulated": True}}, "tiles": tiles,
+        **change,
     }  # fmt: skip
 
 

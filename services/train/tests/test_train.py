@@ -43,8 +43,8 @@ def dataset(program, tmp_path):
         pixels[part] = {"0": 1, "1": 1}
     manifest = {
         "simulated": True, "attribution": [], "bands": ["B04", "B08"], "bits": 8, "scale": [[0, 1], [0, 1]], "size": 8,
-        "classes": [{"index": i, "name": n, "colour": "#000000"} for i, n in enumerate("ab")], "split": {}, "tiles": tiles,
-        "tile_count": {}, "label_pixels": pixels,
+        "classes": [{"index": i, "name": n, "colour": "#000000"} for i, n in enumerate("ab")], "split": {},
+        "tiles": tiles, "tile_count": {}, "label_pixels": pixels,
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "structure.py").write_text(STRUCTURE)
@@ -60,7 +60,8 @@ def train(dataset, run, tmp_path):
             word for name in ("model", "card", "history") for word in (f"--{name}", tmp_path / out / f"{name}.keras")
         ]
         return run(
-            "--dataset", dataset, "--structure", tmp_path / "structure.py", "--batch", 4, "--learning-rate", 0.02, *words, *paths,
+            "--dataset", dataset, "--structure", tmp_path / "structure.py", "--batch", 4, "--learning-rate", 0.02, *words,
+            *paths,
             code=code, **environment,
         )  # fmt: skip
 
