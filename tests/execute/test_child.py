@@ -6,14 +6,18 @@ import re
 import sys
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from execute.test_guard import eventually, is_alive
 from swath.errors import UserError
 from swath.execute.child import Child, run_child
-from swath.model.invocation import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from swath.model.invocation import Outcome
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
@@ -47,7 +51,7 @@ def test_a_log_file_is_written_while_it_runs(tmp_path: Path) -> None:
         ("kill -KILL $$", 137, "it was ended by SIGKILL, as the system does when memory runs out", False),
     ],
 )
-def test_failures(tmp_path: Path, script: str, code: int, reason: str, temporary: bool) -> None:
+def test_failures(tmp_path: Path, script: str, code: int, reason: str, *, temporary: bool) -> None:
     outcome, _ = run(script, tmp_path)
     assert (outcome.exit_code, outcome.reason, outcome.temporary) == (code, reason, temporary)
 

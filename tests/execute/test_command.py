@@ -1,3 +1,5 @@
+# ruff: noqa: E501 - whole messages stand on one line
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -128,8 +130,7 @@ def test_wrong_volumes(root: Path) -> None:
         "--out: the volume 'archive' is read-only; set `read_only: false` in swath.yaml to let stages write there"
     ]
     assert problems(root, "copy", "--folder", "volume:archive", archive=Volume("archive", "")) == [
-        "--folder: the volume 'archive' has no path on this machine; "
-        "set SWATH_VOLUME_ARCHIVE, or `path` under volumes.archive in swath.yaml"
+        "--folder: the volume 'archive' has no path on this machine; set SWATH_VOLUME_ARCHIVE, or `path` under volumes.archive in swath.yaml"
     ]
 
 

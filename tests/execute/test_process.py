@@ -6,6 +6,7 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,9 @@ from support.service_repositories import add_service, invocation, make_repositor
 from swath.errors import UserError
 from swath.execute.process import ProcessRuntime
 from swath.load.services import load_service
-from swath.model.invocation import Invocation, Outcome
+
+if TYPE_CHECKING:
+    from swath.model.invocation import Invocation, Outcome
 
 PYTHON = """\
 name: show

@@ -71,7 +71,7 @@ def test_local_paths_are_refused(tmp_path: Path, line: str) -> None:
 
 
 def test_an_included_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="none.txt: cannot read the requirements: "):
+    with pytest.raises(UserError, match=r"none\.txt: cannot read the requirements: "):
         python_environment([requirements(tmp_path, "-r none.txt")], None, tmp_path)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from support.service_repositories import UPPER, UPPER_SH, add_service, make_repository, never
 from swath.errors import UserError
-from swath.execute.service_tests import run_service_tests, find_tests
+from swath.execute.service_tests import find_tests, run_service_tests
 from swath.load.services import load_service
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def test_python_tests_need_an_environment(tmp_path: Path) -> None:
 
 def test_python_tests_need_pytest(tmp_path: Path) -> None:
     add_service(tmp_path, "a", PYTHON, {"run.py": "", "requirements.txt": "", "tests/test_a.py": ""})
-    with pytest.raises(UserError, match="the tests of 'a' need pytest\n  write `pytest` into tests/requirements.txt"):
+    with pytest.raises(UserError, match=r"the tests of 'a' need pytest\n  write `pytest` into tests/requirements\.txt"):
         run(tmp_path, "a")
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.service_repositories import UPPER, add_service, make_repository
 from swath.errors import FindingsError, UserError
 from swath.load.service_cache import CACHE_FOLDER, remembered_service

@@ -1,3 +1,5 @@
+# ruff: noqa: E501 - whole messages stand on one line
+
 from __future__ import annotations
 
 import pytest
@@ -42,7 +44,7 @@ def test_paths_are_told_by_direction() -> None:
 
 @pytest.mark.parametrize("value", ["-x", "--", "--size", "-1", "", "=", "a=b", "--out", "a b\n'\"$"])
 @pytest.mark.parametrize("joined", [True, False])
-def test_the_word_behind_an_option_is_its_value_whatever_it_looks_like(value: str, joined: bool) -> None:
+def test_the_word_behind_an_option_is_its_value_whatever_it_looks_like(value: str, *, joined: bool) -> None:
     service = Service(
         name="s", kind="processing", description="", entrypoint=["x"], parameters=[Parameter(name="a", type="string")]
     )

@@ -1,6 +1,9 @@
+# ruff: noqa: E501 - whole messages stand on one line
+
 from __future__ import annotations
 
 import pytest
+
 from swath.errors import UserError
 from swath.model.invocation import Volume
 from swath.model.volumes import needed_volumes, volume_variable

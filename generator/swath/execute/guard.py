@@ -1,9 +1,9 @@
 """See to it that no service outlives Swath, not even when Swath is ended by kill -9.
 
-One small shell per Swath process reads from a pipe which process groups are at work. Swath alone holds its other
-end (each service's launcher gives its copy back before the service starts), so its end of file means that
-Swath is gone: the guard then kills the groups that are left. No code of ours runs between fork and exec, so that threads
-do no harm, and a service enters itself before it starts, so that there is no moment in which it is unguarded.
+One small shell per Swath process reads from a pipe which process groups are at work. Swath alone holds its other end
+(each service's launcher gives its copy back before the service starts), so its end of file means that Swath is gone:
+the guard then kills the groups that are left. No code of ours runs between fork and exec, so that threads do no harm,
+and a service enters itself before it starts, so that there is no moment in which it is unguarded.
 """
 
 from __future__ import annotations

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from swath.model.service import Resources, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 RuntimeName = Literal["process", "docker", "inside"]
 RuntimeChoice = Literal["auto", "process", "docker", "inside"]
@@ -56,7 +58,7 @@ class Invocation:
     wdir: str
     scratch: Path
     volumes: Mapping[str, Volume] = field(default_factory=dict)
-    resources: Resources = Resources()
+    resources: Resources = Resources()  # noqa: RUF009 - it is frozen
     gpus: tuple[int, ...] = ()
     timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
