@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -619,14 +620,19 @@ WORKDIR /work
 
 
 @pytest.fixture
-def built(bench: Bench) -> Bench:
-    """A bench whose service is built."""
-    (bench.root / "services/task/Dockerfile").write_text(f"{DOCKERFILE}# {bench.root}\n")
+def built(bench: Bench) -> Iterator[Bench]:
+    """A bench whose service is built; its images are removed afterwards."""
+    label = f"swath.test={uuid.uuid4()}"
+    (bench.root / "services/task/Dockerfile").write_text(f"{DOCKERFILE}LABEL {label}\n")
     bench.runtime = DockerRuntime({**os.environ, BASE_OVERRIDE: BUSYBOX_IMAGE})
     bench.write_program('echo "$SWATH_SERVICE_DIR"; ls "$SWATH_SERVICE_DIR"; cp "$2" "$4"')
     (bench.root / "services/task/tests").mkdir()
     (bench.root / "services/task/README.md").touch()
-    return bench
+    yield bench
+    words = ["docker", "images", "--quiet", "--filter", f"label={label}"]
+    images = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    if images:
+        subprocess.run(["docker", "rmi", "--force", *sorted(set(images))], capture_output=True, check=True)
 
 
 def test_an_image_is_built_once_and_holds_the_code(built: Bench) -> None:

@@ -78,7 +78,7 @@ make_busybox() {
 
 make_python() {
     download "$work" usr-is-merged python3 python3-pip python3-venv bash coreutils dash sed grep gzip tar findutils \
-        base-files libc-bin mawk procps || return 1
+        base-files libc-bin mawk procps libstdc++6 libgomp1 libexpat1 || return 1
     for folder in bin sbin lib lib64; do
         mkdir -p "$work/rootfs/usr/$folder"
         ln -s "usr/$folder" "$work/rootfs/$folder"
