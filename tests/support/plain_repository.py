@@ -18,7 +18,7 @@ description: Cut an image.
 entrypoint: [sh, split.sh]
 parameters:
   - {name: input, type: file, direction: input, required: true, description: image}
-  - {name: mask, type: list[file], direction: input}
+  - {name: mask, type: "list[file]", direction: input}
   - {name: size, type: integer, default: 256, minimum: 16}
   - {name: mode, type: string, choices: [fast, good], default: fast}
   - {name: out, type: directory, direction: output, required: true}

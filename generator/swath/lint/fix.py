@@ -146,7 +146,7 @@ def _scalar(path: str) -> str:
 def _is_only_change(before: str, after: str, repair: Repair) -> bool:
     """Whether `after` says what `before` said, and the entry."""
     try:
-        old, new = yaml12.parse(before, repair.file), yaml12.parse(after, repair.file)
+        old, new = _unshared(yaml12.parse(before, repair.file)), yaml12.parse(after, repair.file)
     except UserError:
         return False
     definition = old
@@ -157,6 +157,13 @@ def _is_only_change(before: str, after: str, repair: Repair) -> bool:
     entries = list(definition.get(repair.section) or [])
     definition[repair.section] = [repair.path, *entries] if repair.first else [*entries, repair.path]
     return old == new and _key_count(old) == _key_count(new)
+
+
+def _unshared(value: JSONValue) -> JSONValue:
+    """A copy in which what aliases share stands apart."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 def _key_count(value: JSONValue) -> int:

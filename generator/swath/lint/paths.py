@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, Final
 
 from swath.lint.group import Observation, observe
-from swath.model.arguments import Arguments, parse_arguments, repository_path, volume_of
+from swath.model.arguments import VOLUME, Arguments, parse_arguments, repository_path, volume_of
 from swath.model.suggestion import did_you_mean, one_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _service_folder(stage: Stage, name: str, command: Command) -> Iterator[Obser
 
 def _inputs(stage: Stage, arguments: Arguments, command: Command) -> Iterator[Observation]:
     for parameter, value in arguments.paths("input"):
-        if volume_of(value):
+        if value.startswith(VOLUME):
             continue
         option = f"--{parameter.name}"
         text = command.template_of(option, value)
@@ -80,7 +80,7 @@ def _inputs(stage: Stage, arguments: Arguments, command: Command) -> Iterator[Ob
 
 def _outputs(facts: RepositoryFacts, stage: Stage, arguments: Arguments, command: Command) -> Iterator[Observation]:
     for parameter, value in arguments.paths("output"):
-        if volume_of(value):
+        if value.startswith(VOLUME):
             continue
         option = f"--{parameter.name}"
         text = command.template_of(option, value)
@@ -123,7 +123,7 @@ def _volumes(facts: RepositoryFacts, stage: Stage, arguments: Arguments, command
             option = f"--{parameter.name}"
             volume = volume_of(value)
             if volume is None:
-                if value.startswith("volume:"):
+                if value.startswith(VOLUME):
                     message = f"{option}: {value!r} is no volume: write volume:NAME or volume:NAME/PATH"
                     yield Observation("volume", f"{option} {value}", message, "", command.steps)
                 continue

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from swath.lint.group import Group
     from swath.lint.repository_facts import RepositoryFacts
 
-_NAME: Final = re.compile(r"Could not find '([^'.\[]+)")
+_NAME: Final = re.compile(r"Could not find '(?P<name>(?P<head>[^'.\[]+)[^']*)'")
 _LOOP_NAMES: Final = frozenset({"item", "key"})
 
 
@@ -23,12 +23,13 @@ def check_pending(_facts: RepositoryFacts, group: Group) -> Iterator[Problem]:
     if not group.pending:
         return
     match = _NAME.search(group.pending)
-    name = match[1] if match else ""
-    may_come = group.generated_keys is None or name in group.generated_keys or name in _LOOP_NAMES
-    if may_come:
-        message = f"its stages are not known yet: {group.pending}"
+    head = match["head"] if match else ""
+    problem = f"nothing defines '{match['name']}'" if match else group.pending
+    place = group.document.place("stages", group.name)
+    if group.generated_keys is None or head in group.generated_keys or head in _LOOP_NAMES or not match:
+        message = f"its stages are not known yet: {problem}"
         hint = "`swath run` makes the file that they are read from first, and then them"
-        yield Problem(Finding(group.place(), "pending", message, hint, "warning"))
+        yield Problem(Finding(place, "pending", message, hint, "warning"))
     else:
         hint = "define it under `vars` or in a file named there, or correct the name"
-        yield Problem(Finding(group.place(), "template", group.pending, hint))
+        yield Problem(Finding(place, "template", problem, hint))
