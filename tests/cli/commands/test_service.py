@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.docker_engine import BASE_OVERRIDE, BUSYBOX_IMAGE, PYTHON_IMAGE
 from support.service_repositories import add_service, make_repository, shell_service, swath
 from swath.errors import EXIT_OK
 from swath.load.services import load_service, service_names
@@ -168,3 +169,26 @@ def test_rendered_services_run_one_after_the_other(root: Path) -> None:
         assert done.returncode == EXIT_OK, done.stderr
     assert json.loads((root / "metrics.json").read_text())["accuracy"] > 0.8
     assert len((root / "classes.csv").read_text().splitlines()) == 41
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("template", "base"), [("shell", BUSYBOX_IMAGE), ("processing", PYTHON_IMAGE)])
+def test_a_rendered_service_builds_and_runs_in_its_image(root: Path, template: str, base: str) -> None:
+    """The public base images are not to be had here, so the Dockerfile's ARG BASE names one of our own."""
+    assert swath(root, "service", "new", "my-own", "--template", template).returncode == EXIT_OK
+    if template == "processing":  # our base image has no pip; this template needs no packages
+        file = root / "services/my-own/Dockerfile"
+        file.write_text(re.sub(r"RUN .*\n", "", file.read_text()))
+    done = swath(root, "service", "build", "my-own", **{BASE_OVERRIDE: base})
+    assert done.returncode == EXIT_OK, done.stderr
+    assert re.fullmatch(r"swath/my-own:[0-9a-f]{12}-t1\n", done.stdout)
+    (root / "data/table.csv").write_text("name,value\na,1\nb,5\n")
+    words = {
+        "shell": "--input data/table.csv --unit lines --out o",
+        "processing": "--input data/table.csv --column value --minimum 2 --out o",
+    }[template]
+    done = swath(root, "exec", "--runtime", "docker", "my-own", *words.split(), **{BASE_OVERRIDE: base})
+    assert done.returncode == EXIT_OK, done.stderr
+    assert (root / "o").read_text() == {"shell": "data/table.csv\t3\n", "processing": "name,value\nb,5\n"}[template]

@@ -113,10 +113,10 @@ def build(names: tuple[str, ...], *, gpus: bool) -> None:
             folder = service_folder(root, one.name)
             recipe = recipe_for(one, folder, root, gpus=gpus, environ=os.environ)
             click.echo(f"building {one.name} ...", err=True)
-            facts = built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event())
+            identifier = built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event())
             repository = recipe.tag.rpartition(":")[0]
             tag = content_tag(folder, root) + ("-gpu" if gpus else "")
-            engine.api.tag(facts.identifier, repository, tag)
+            engine.api.tag(identifier, repository, tag)
             click.echo(f"{repository}:{tag}")
     finally:
         engine.close()
