@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swath.errors import UserError
-from swath.execute.mounts import HOME, REPOSITORY, TEMPORARY, VOLUMES
+from swath.execute.mounts import HOME, REPOSITORY, VOLUMES
 from swath.execute.staging import STAGING, Session, dead_sessions, remove_tree, stage_invocation
 from swath.model.invocation import Invocation, Volume
 from swath.model.service import Parameter, Service
@@ -21,7 +21,7 @@ from swath.model.service import Parameter, Service
 if TYPE_CHECKING:
     from swath.execute.staging import Staging
 
-OWN = {REPOSITORY, HOME, TEMPORARY, f"{REPOSITORY}/services/task"}
+OWN = {REPOSITORY, HOME, "/tmp", "/var/tmp", "/run", f"{REPOSITORY}/services/task"}
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ _POLL_S: Final = 0.1
 _FIGURES_EVERY_S: Final = 1.0
 _STDERR: Final = 2
 _RUNNING: Final = -1
-_TMPFS: Final = {"/run": "size=16m,mode=1777", "/var/tmp": "mode=1777"}  # noqa: S108 - the container's own
 
 
 @dataclass(slots=True)
@@ -107,7 +106,6 @@ def _create(engine: Engine, name: str, sandbox: Sandbox) -> str:
             types.Mount(target=bind.target, source=bind.source, type="bind", read_only=bind.read_only)
             for bind in sandbox.binds
         ],
-        tmpfs=_TMPFS,
         read_only=True,
         init=True,
         network_mode=None if sandbox.network else "none",

@@ -5,7 +5,7 @@ The repository appears at one fixed path, so a service sees the same paths on ev
     /swath/repository/<path>    the tree of the staging folder, writable; over it, read-only, each input argument
                                 (folders whole) and the service's folder, at their repository paths
     /swath/volumes/<name>       the volumes that the arguments name
-    /tmp, /swath/home           folders of the attempt
+    /tmp, /var/tmp, /run, /swath/home    folders of the attempt
     the path of the cache       when an input holds links into it, or into anything else: the target, at its own path,
                                 read-only, since a link says this path
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 REPOSITORY: Final = "/swath/repository"
 VOLUMES: Final = "/swath/volumes"
 HOME: Final = "/swath/home"
-TEMPORARY: Final = "/tmp"  # noqa: S108 - the container's own
+_OWN_FOLDERS: Final = {"tree": REPOSITORY, "home": HOME, "tmp": "/tmp", "var-tmp": "/var/tmp", "run": "/run"}  # noqa: S108 - the container's own
 # What an image and the engine put here is never replaced by what a link on this machine points to.
 _SYSTEM: Final = ("/dev", "/etc", "/proc", "/run", "/sys", VOLUMES, HOME, "/swath/scratch", "/opt/service")
 # Where DVC keeps an object: <cache>/files/md5/ab/cdef…; before DVC 3 <cache>/ab/cdef….
@@ -102,10 +102,7 @@ def layout_in(folder: Path, invocation: Invocation) -> Layout:
     arguments = tuple((name, paths.seen_argument(parameters.get(name), value)) for name, value in invocation.arguments)
     inputs = _outermost([*paths.inputs.values(), *_service_folder(invocation)])
     _check_overlaps(invocation, paths.outputs, inputs)
-    own = tuple(
-        Bind(str(folder / name), target, read_only=False)
-        for name, target in (("tree", REPOSITORY), ("tmp", TEMPORARY), ("home", HOME))
-    )
+    own = tuple(Bind(str(folder / name), target, read_only=False) for name, target in _OWN_FOLDERS.items())
     for bind in own:
         Path(bind.source).mkdir()
     declared = [*inputs, *paths.volumes.values()]

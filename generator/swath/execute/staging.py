@@ -4,7 +4,7 @@
         lock
         <number>/                                one attempt of one stage
             tree/                                the repository as the service sees it; outputs are written here
-            tmp/  home/
+            tmp/  var-tmp/  run/  home/          the container's own
 
 `stage_invocation` lays an attempt out, `Staging.publish` renames the finished outputs into the workspace, and
 `Staging.discard` drops the rest. Until `publish` nothing appears in the workspace, so a failed or killed service leaves
