@@ -42,7 +42,8 @@ def lint(*, as_json: bool, fix: bool) -> int:
         click.echo(json.dumps(findings_document(findings, fixed), indent=2, ensure_ascii=False))
     else:
         _print(findings, fixed or ())
-        counts = f"{len(facts.groups)} stages of {len(facts.workflow_files)} dvc.yaml, {len(facts.services)} services"
+        stages = sum(1 for _ in facts.stages)
+        counts = f"{stages} stages of {len(facts.workflow_files)} dvc.yaml, {len(facts.services)} services"
         mendable = sum(problem.repair is not None for problem in problems)
         click.echo(summary(findings, counts), err=True)
         if mendable and not fix:
