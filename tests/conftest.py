@@ -9,6 +9,7 @@ from support.docker_engine import (
     registry,
 )
 from support.service_bench import bench
+from support.staged import small_root
 
 __all__ = [
     "_docker_when_marked",
@@ -18,4 +19,5 @@ __all__ = [
     "pytest_terminal_summary",
     "pytest_unconfigure",
     "registry",
+    "small_root",
 ]
