@@ -53,7 +53,9 @@ def demo(profile: str, jobs: list[str], *, has_archive: bool) -> int:
     path = PROFILES / f"{profile}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
-        return fail(f"there is no {path}: name one with PROFILE=, of {known}; or write it: see docs/how-to/use-your-own-scenes.md")
+        return fail(
+            f"there is no {path}: name one of {known} with PROFILE=, or write it: docs/how-to/use-your-own-scenes.md"
+        )
     values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     simulated = values.get("search.backend", "archive") == "archive" and not has_archive
     if simulated:
@@ -117,7 +119,15 @@ def show() -> None:
 
 def experiment_table() -> None:
     """`dvc exp show` with the columns that matter."""
-    call("dvc", "exp", "show", "--no-pager", "--only-changed", "--drop", r"catalogue\.json|services/.*|data/.*|models/.*|scenes\.yaml")
+    call(
+        "dvc",
+        "exp",
+        "show",
+        "--no-pager",
+        "--only-changed",
+        "--drop",
+        r"catalogue\.json|services/.*|data/.*|models/.*|scenes\.yaml",
+    )
 
 
 def overrides(values: dict[str, object]) -> list[str]:

@@ -1,6 +1,7 @@
-"""`swath run` and `dvc repro` on two copies of one random repository: the same stages run, files and locks come out equal.
+"""`swath run` and `dvc repro` on two copies of one random repository: the same stages run, files and locks are equal.
 
-SWATH_EXAMPLES=200 tries more repositories than the few of an ordinary run; the share of each of DVC's features is printed.
+SWATH_EXAMPLES=200 tries more repositories than the few of an ordinary run; the share of each of DVC's features is
+printed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from support.random_workflows import Maker, World, edit
 from support.repositories import Bench, make_repository
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.repositories import CLEAN, Bench, make_repository
 
 CHAIN = {
@@ -122,7 +123,13 @@ def test_an_unknown_target_is_named(chain: Bench) -> None:
 
 
 def test_a_failure_keeps_what_finished_and_names_its_log(chain: Bench) -> None:
-    chain.write({"dvc.yaml": {"stages": {**CHAIN["dvc.yaml"]["stages"], "bad": {"cmd": "echo why; exit 3", "deps": ["mid.txt"]}}}})  # type: ignore[index, dict-item]
+    chain.write(
+        {
+            "dvc.yaml": {
+                "stages": {**CHAIN["dvc.yaml"]["stages"], "bad": {"cmd": "echo why; exit 3", "deps": ["mid.txt"]}}
+            }
+        }
+    )  # type: ignore[index, dict-item]
     result = chain.swath("run", "-j1", "-k")
     assert result.returncode == 4
     assert "bad: the command ended with exit code 3" in result.stderr
@@ -168,7 +175,9 @@ def test_an_output_that_was_not_written_fails_the_stage(tmp_path: Path) -> None:
 
 
 def test_a_missing_dep_is_named_with_its_place(tmp_path: Path) -> None:
-    bench = make_repository(tmp_path, {"dvc.yaml": {"stages": {"use": {"cmd": "cat no", "deps": ["no"], "outs": ["o"]}}}})
+    bench = make_repository(
+        tmp_path, {"dvc.yaml": {"stages": {"use": {"cmd": "cat no", "deps": ["no"], "outs": ["o"]}}}}
+    )
     report = bench.run().reports["use"]
     message = "dvc.yaml:2: stages.use: no does not exist\n  make it, fetch it (dvc pull), or correct the path"
     assert (report.did, report.message) == ("failed", message)
@@ -187,7 +196,10 @@ def test_stages_that_are_known_only_after_a_stage_ran(tmp_path: Path) -> None:
     search = "printf 'scenes:\\n  a: {n: 1}\\n  b: {n: 2}\\n' > scenes.yaml && cat in.txt >> scenes.yaml"
     stages = {
         "search": {"cmd": search, "deps": ["in.txt"], "outs": [{"scenes.yaml": {"cache": False}}]},
-        "get": {"foreach": "${scenes}", "do": {"cmd": "mkdir -p got && echo ${item.n} > got/${key}", "outs": ["got/${key}"]}},
+        "get": {
+            "foreach": "${scenes}",
+            "do": {"cmd": "mkdir -p got && echo ${item.n} > got/${key}", "outs": ["got/${key}"]},
+        },
         "all": {"cmd": "cat got/* > all", "deps": ["got"], "outs": ["all"]},
     }
     files = {"in.txt": "", "scenes.yaml": "scenes: {}\n", "dvc.yaml": {"vars": ["scenes.yaml"], "stages": stages}}
@@ -249,7 +261,9 @@ def test_a_second_run_says_who_runs(chain: Bench) -> None:
     second = chain.swath("run")
     first.communicate()
     assert second.returncode == 75
-    assert second.stderr.startswith(f"swath: another `swath run` is at work in this repository (process {first.pid}, since ")
+    assert second.stderr.startswith(
+        f"swath: another `swath run` is at work in this repository (process {first.pid}, since "
+    )
 
 
 def wait_for(path: Path, seconds: float = 30.0) -> None:

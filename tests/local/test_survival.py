@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from support.repositories import CLEAN, Bench, make_repository
 
 
@@ -27,7 +28,7 @@ def steps(*, slow: int) -> dict[str, object]:
     """A chain of four stages that note their start in $RAN; number `slow` says so and hangs, unless $FAST is set."""
     stages = {}
     for number in range(4):
-        hang = "touch $RAN.slow; test -n \"$FAST\" || sleep 600; " if number == slow else ""
+        hang = 'touch $RAN.slow; test -n "$FAST" || sleep 600; ' if number == slow else ""
         before = [f"o{number - 1}"] if number else ["in.txt"]
         cmd = f"echo s{number} >> $RAN; {hang}(cat {before[0]}; echo {number}) > o{number}"
         stages[f"s{number}"] = {"cmd": cmd, "deps": before, "outs": [f"o{number}"]}
@@ -65,7 +66,9 @@ def test_kill_9_of_the_runner_loses_no_finished_stage(hanging: tuple[Bench, subp
     assert bench.dvc_status() == CLEAN
 
 
-def test_kill_9_of_a_stage_is_told_and_the_next_run_goes_on(hanging: tuple[Bench, subprocess.Popen[str]], ran: Path) -> None:
+def test_kill_9_of_a_stage_is_told_and_the_next_run_goes_on(
+    hanging: tuple[Bench, subprocess.Popen[str]], ran: Path
+) -> None:
     bench, process = hanging
     (child,) = [p for p in psutil.Process(process.pid).children() if "sleep 600" in " ".join(p.cmdline())]
     child.kill()
@@ -115,7 +118,7 @@ def test_a_half_written_journal_line_is_left_out(tmp_path: Path, ran: Path) -> N
 
 
 def test_no_finished_stage_is_lost_wherever_the_runner_is_killed(tmp_path: Path) -> None:
-    """Kill the runner at random moments of a run of 40 stages until it is through: each stage that finished stays so."""
+    """Kill the runner at many moments of a run of 40 stages until it is through: what finished stays finished."""
     stages = {f"s{n}": {"cmd": f"echo s{n} >> $RAN; sleep 0.05; echo {n} > o{n}", "outs": [f"o{n}"]} for n in range(40)}
     bench = make_repository(tmp_path / "repo", {"dvc.yaml": {"stages": stages}})
     ran = tmp_path / "ran"
@@ -134,7 +137,7 @@ def test_no_finished_stage_is_lost_wherever_the_runner_is_killed(tmp_path: Path)
     assert bench.dvc_status() == CLEAN
     starts = ran.read_text().split()
     assert len(starts) - len(set(starts)) <= 4 * kills, "only what was at work at a kill may start again"
-    leftovers = [p for p in (bench.root / ".dvc" / "cache").rglob("*.tmp")]
+    leftovers = list((bench.root / ".dvc" / "cache").rglob("*.tmp"))
     assert len(leftovers) <= 4 * kills
 
 
@@ -147,7 +150,9 @@ def test_a_full_disk_is_a_passing_fault_and_nothing_is_half_written(tmp_path: Pa
     bench = make_repository(tmp_path / "repo", {"dvc.yaml": {"stages": stages}})
     cache = bench.root / ".dvc" / "cache"
     cache.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(cache)], check=False).returncode == 0
+    mounted = (
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(cache)], check=False).returncode == 0
+    )
     if not mounted:
         pytest.skip("this machine lets nobody mount")
     try:
@@ -155,7 +160,7 @@ def test_a_full_disk_is_a_passing_fault_and_nothing_is_half_written(tmp_path: Pa
         assert result.returncode == 75
         assert "no space left on the device" in result.stderr
         assert set(bench.lock()) == {"small"}
-        assert [p for p in cache.rglob("*.tmp")] == []
+        assert list(cache.rglob("*.tmp")) == []
     finally:
         subprocess.run(["umount", str(cache)], check=True)
     bench.swath("run", check=True)

@@ -64,7 +64,9 @@ class Bench:
         for name, content in files.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+            path.write_text(
+                content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+            )
 
     def read(self, name: str) -> str:
         """A file's text."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from swath.errors import EXIT_BUG, EXIT_OK, SwathError, UsageError
+from swath.errors import EXIT_BUG, EXIT_OK, InterruptedRunError, SwathError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,25 +81,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code, by the table in `errors.py`.
     """
     gc.set_threshold(200_000, 20, 50)  # short-lived, with many small values: a plan of 10,000 stages gains a fifth
+    code = EXIT_OK
     try:
         result = cli.main(args=arguments, prog_name="swath", standalone_mode=False)
+        code = result if isinstance(result, int) else EXIT_OK
     except click.exceptions.Exit as exit_:
-        return exit_.exit_code
+        code = exit_.exit_code
     except click.ClickException as error:
         error.show()
-        return UsageError.exit_code
+        code = UsageError.exit_code
     except (KeyboardInterrupt, click.Abort):
         print("swath: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
+        code = InterruptedRunError.exit_code
+    except BrokenPipeError:  # the reader of our output has gone, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
     except SwathError as error:
         print(f"swath: {error}", file=sys.stderr)
-        return error.exit_code
+        code = error.exit_code
     except Exception:  # noqa: BLE001 - the boundary: a bug ends here, with what a report of it needs
-        return _report_bug()
-    return result if isinstance(result, int) else EXIT_OK
+        code = _report_bug()
+    return code
 
 
 def _report_bug() -> int:

@@ -1,8 +1,8 @@
 """DVC's local cache: are objects there, put outputs in, take outputs out.
 
-Objects lie at ``<cache>/files/md5/<2 hex>/<30 hex>``, those of DVC 2 at ``<cache>/<2 hex>/<30 hex>``. An object is copied
-to a temporary name and renamed, so a killed process leaves no half object. A workspace file is a reflink, copy, hardlink
-or symlink of its object, as the repository is set up.
+Objects lie at ``<cache>/files/md5/<2 hex>/<30 hex>``, those of DVC 2 at ``<cache>/<2 hex>/<30 hex>``. An object is
+copied to a temporary name and renamed, so a killed process leaves no half object. A workspace file is a reflink, copy,
+hardlink or symlink of its object, as the repository is set up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from swath.model.content import Content
 
 _PROTECTED: Final = 0o444
-_NOT_SUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.ENOSYS, errno.EPERM, errno.EMLINK})
+_NOT_SUPPORTED: Final = frozenset(
+    {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.ENOSYS, errno.EPERM, errno.EMLINK}
+)
 
 
 class Cache:
@@ -37,7 +39,7 @@ class Cache:
     def __init__(self, repository: Repository, hasher: Hasher) -> None:
         self._hasher = hasher
         self._folder = repository.cache_dir
-        self._modern = os.path.join(repository.cache_dir, "files", "md5")  # noqa: PTH118
+        self._modern = os.path.join(repository.cache_dir, "files", "md5")
         self._staging = repository.tmp_dir / "checkout"
         self._types = repository.link_types
         self._shared = repository.config["cache"].get("shared") == "group"
@@ -72,7 +74,7 @@ class Cache:
     def _has_object(self, value: str, *, legacy: bool) -> bool:
         path = self._object(value, legacy=legacy)
         try:
-            info = os.stat(path)  # noqa: PTH116
+            info = os.stat(path)
         except OSError:
             return False
         if stat.S_IMODE(info.st_mode) == _PROTECTED or legacy:
@@ -83,7 +85,7 @@ class Cache:
     def files(self, content: Content) -> tuple[FileHash, ...] | None:
         """The files of a folder, by path; None when its object is missing or broken."""
         try:
-            with open(self.path(content), encoding="utf-8") as file:  # noqa: PTH123
+            with open(self.path(content), encoding="utf-8") as file:
                 listing = json.load(file)
             return tuple(FileHash(item["relpath"], item["md5"]) for item in listing)
         except (OSError, ValueError, KeyError, TypeError):
@@ -119,32 +121,32 @@ class Cache:
 
     def _put_file(self, path: str, value: str, kind: str) -> None:
         target = self._object(value)
-        if not os.path.exists(target):  # noqa: PTH110
+        if not os.path.exists(target):
             temporary = self._temporary(target)
             try:
-                if kind in {"hardlink", "symlink"} and not os.path.islink(path):  # noqa: PTH114
+                if kind in {"hardlink", "symlink"} and not os.path.islink(path):
                     self._link_or_copy(path, temporary)
                 else:
                     self._copy(path, temporary)
-                os.chmod(temporary, _PROTECTED)  # noqa: PTH101
-                os.replace(temporary, target)  # noqa: PTH105
+                os.chmod(temporary, _PROTECTED)
+                os.replace(temporary, target)
             finally:
                 with contextlib.suppress(OSError):
-                    os.unlink(temporary)  # noqa: PTH108
-            info = os.stat(target)  # noqa: PTH116
+                    os.unlink(temporary)
+            info = os.stat(target)
             self._hasher.remember(target, value.removesuffix(".dir"), info)
         if kind in {"hardlink", "symlink"}:
             self._relink(path, target, kind)
-        self._hasher.remember(path, value, os.stat(path))  # noqa: PTH116
+        self._hasher.remember(path, value, os.stat(path))
 
     def _relink(self, path: str, target: str, kind: str) -> None:
-        if kind == "symlink" and os.path.islink(path) and os.readlink(path) == target:  # noqa: PTH114, PTH115
+        if kind == "symlink" and os.path.islink(path) and os.readlink(path) == target:
             return
-        if kind == "hardlink" and os.path.samefile(path, target) and not os.path.islink(path):  # noqa: PTH114, PTH121
+        if kind == "hardlink" and os.path.samefile(path, target) and not os.path.islink(path):
             return
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         self._place(target, temporary, (kind,))
-        os.replace(temporary, path)  # noqa: PTH105
+        os.replace(temporary, path)
 
     def take(self, content: Content, path: str, *, copy: bool = False) -> None:
         """Bring the object of `content` into the workspace at `path` (absolute), in place of what is there.
@@ -168,7 +170,7 @@ class Cache:
                     if content.isexec:
                         _make_executable(staged)
                 remove(path)
-                os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+                os.makedirs(os.path.dirname(path), exist_ok=True)
                 _move(staged, path)
             finally:
                 remove(staged)
@@ -178,7 +180,9 @@ class Cache:
         """Make `path` (absolute) files of its own, that may be written: no links into the cache."""
         if not os.path.lexists(path):
             return
-        files = [path] if not os.path.isdir(path) else [os.path.join(root, f) for root, _, fs in os.walk(path) for f in fs]
+        files = (
+            [path] if not os.path.isdir(path) else [os.path.join(root, f) for root, _, fs in os.walk(path) for f in fs]
+        )
         for file in files:
             info = os.lstat(file)
             if stat.S_ISLNK(info.st_mode) or info.st_nlink > 1:
@@ -191,10 +195,10 @@ class Cache:
         files = self.files(content)
         if files is None:
             raise UserError(f"the object {content.value} is not in the cache", hint="run the stage again, or: dvc pull")
-        os.mkdir(staged)  # noqa: PTH102
+        os.mkdir(staged)
         for file in files:
             target = f"{staged}{os.sep}{file.relpath}"
-            os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+            os.makedirs(os.path.dirname(target), exist_ok=True)
             self._place(self._object(file.value, legacy=content.legacy), target, types)
 
     def _remember(self, content: Content, path: str) -> None:
@@ -204,14 +208,14 @@ class Cache:
         if content.is_folder:
             for file in self.files(content) or ():
                 inner = f"{path}{os.sep}{file.relpath}"
-                self._hasher.remember(inner, file.value, os.stat(inner))  # noqa: PTH116
+                self._hasher.remember(inner, file.value, os.stat(inner))
         else:
-            self._hasher.remember(path, content.value, os.stat(path))  # noqa: PTH116
+            self._hasher.remember(path, content.value, os.stat(path))
         self._hasher.remember_link(path)
 
     def _place(self, source: str, target: str, types: Sequence[str]) -> None:
         """Bring an object out, by the first way that works here."""
-        if not os.path.exists(source):  # noqa: PTH110
+        if not os.path.exists(source):
             raise UserError(f"the object {source} is not in the cache", hint="run the stage again, or: dvc pull")
         for kind in types:
             try:
@@ -222,7 +226,7 @@ class Cache:
                 elif kind == "reflink":
                     if self._without_reflink or not self._reflink(source, target):
                         continue
-                    os.chmod(target, 0o666 & ~self._umask)  # noqa: PTH101
+                    os.chmod(target, 0o666 & ~self._umask)
                 else:
                     shutil.copyfile(source, target)
             except OSError as error:
@@ -251,21 +255,21 @@ class Cache:
         except (OSError, NotImplementedError):
             self._without_reflink = True
             with contextlib.suppress(OSError):
-                os.unlink(target)  # noqa: PTH108
+                os.unlink(target)
             return False
         return True
 
     def _write(self, target: str, data: bytes) -> None:
-        if os.path.exists(target):  # noqa: PTH110
+        if os.path.exists(target):
             return
         temporary = self._temporary(target)
-        with open(temporary, "wb") as file:  # noqa: PTH123
+        with open(temporary, "wb") as file:
             file.write(data)
-        os.chmod(temporary, _PROTECTED)  # noqa: PTH101
-        os.replace(temporary, target)  # noqa: PTH105
+        os.chmod(temporary, _PROTECTED)
+        os.replace(temporary, target)
 
     def _temporary(self, target: str) -> str:
-        self.make_folder(os.path.dirname(target))  # noqa: PTH120
+        self.make_folder(os.path.dirname(target))
         return f"{target}.{uuid.uuid4().hex}.tmp"
 
     def make_folder(self, folder: str) -> None:
@@ -274,25 +278,25 @@ class Cache:
             return
         missing = []
         parent = folder
-        while not os.path.isdir(parent):  # noqa: PTH112
+        while not os.path.isdir(parent):
             missing.append(parent)
-            parent = os.path.dirname(parent)  # noqa: PTH120
+            parent = os.path.dirname(parent)
         for each in reversed(missing):
             with contextlib.suppress(FileExistsError):
-                os.mkdir(each)  # noqa: PTH102
+                os.mkdir(each)
                 if self._shared:
-                    os.chmod(each, 0o2775)  # noqa: PTH101
+                    os.chmod(each, 0o2775)  # noqa: S103 - DVC's mode for a cache that a group shares
         self._made.add(folder)
 
 
 def _make_executable(path: str) -> None:
     with contextlib.suppress(OSError):
-        os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)  # noqa: PTH101, PTH116
+        os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
 
 
 def _move(source: str, target: str) -> None:
     try:
-        os.rename(source, target)  # noqa: PTH104
+        os.rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -302,10 +306,10 @@ def _move(source: str, target: str) -> None:
 def remove(path: str) -> None:
     """Remove a file, link or folder; nothing when there is none."""
     try:
-        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+        if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
         else:
-            os.unlink(path)  # noqa: PTH108
+            os.unlink(path)
     except FileNotFoundError:
         return
 
@@ -317,5 +321,7 @@ def _translated(what: str) -> Iterator[None]:
     except OSError as error:
         where = error.filename or what
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise PassingFaultError(f"no space left on the device of {where}: free some, or move the cache (dvc cache dir)") from error
+            raise PassingFaultError(
+                f"no space left on the device of {where}: free some, or move the cache (dvc cache dir)"
+            ) from error
         raise UserError(f"{where}: {error.strerror or error}", hint="check that this user may write there") from error

@@ -56,7 +56,7 @@ def hash_bytes(data: bytes) -> str:
 def hash_file(path: str) -> str:
     """MD5 of a file in hex, without looking at the record."""
     digest = hashlib.md5(usedforsecurity=False)
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the hot loop of a run
+    with open(path, "rb", buffering=0) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
@@ -80,7 +80,7 @@ class Hasher:
             UserError: it cannot be read, or is neither file nor folder.
         """
         try:
-            info = os.stat(path)  # noqa: PTH116 - the hot loop of a plan
+            info = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -102,10 +102,12 @@ class Hasher:
             for root, names in self._repository.walk(folder):
                 prefix = os.path.relpath(root, folder).replace(os.sep, "/") + "/" if root != folder else ""
                 if ".dvcignore" in names:
-                    raise UserError(f"{root}: a .dvcignore lies in a folder that is data", hint="move it to a parent folder")
+                    raise UserError(
+                        f"{root}: a .dvcignore lies in a folder that is data", hint="move it to a parent folder"
+                    )
                 for name in names:
                     path = f"{root}{os.sep}{name}"
-                    info = os.stat(path)  # noqa: PTH116
+                    info = os.stat(path)
                     files.append(FileHash(prefix + name, self.file_value(path, info)))
                     size += info.st_size
         except OSError as error:
@@ -136,7 +138,7 @@ class Hasher:
 
     def legacy_content(self, path: str) -> Content | None:
         """As `content`, hashed as DVC 2 did."""
-        if not os.path.exists(path):  # noqa: PTH110
+        if not os.path.exists(path):
             return None
         from dvc.fs import localfs
         from dvc_data.hashfile.build import build
@@ -208,4 +210,6 @@ def _record(value: str, info: os.stat_result) -> str:
 
 
 def _unreadable(path: str, error: OSError) -> UserError:
-    return UserError(f"{path}: {error.strerror or error}", hint="make it readable for this user, or take it out of the stage")
+    return UserError(
+        f"{path}: {error.strerror or error}", hint="make it readable for this user, or take it out of the stage"
+    )

@@ -60,7 +60,9 @@ def _read(repository: Repository, file: str) -> Iterable[DataOutput]:
     value = document.value
     outs = value.get("outs") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(outs, list):
-        raise UserError("a .dvc file has a list `outs`", place=Place(file), hint="restore it from Git, or make it again: dvc add")
+        raise UserError(
+            "a .dvc file has a list `outs`", place=Place(file), hint="restore it from Git, or make it again: dvc add"
+        )
     folder = posixpath.join(posixpath.dirname(file), str(value.get("wdir") or "."))
     for position, item in enumerate(outs):
         path = item.get("path") if isinstance(item, dict) else None

@@ -40,6 +40,6 @@ def _lock_item(edge: object) -> dict[str, JSONValue]:
         deps = (edge,)
         outs = ()
 
-    document = to_single_stage_lockfile(_Only())  # type: ignore[arg-type]  # it reads these three only
+    document = to_single_stage_lockfile(_Only())  # it reads these three only
     item: dict[str, JSONValue] = dict(document["deps"][0])
     return item

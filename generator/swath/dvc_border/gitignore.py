@@ -26,7 +26,12 @@ _SPECIAL = re.compile(r"([\\!*?#\[\] ])")
 
 def outputs_to_ignore(stages: Iterable[Stage]) -> list[str]:
     """Outputs, from the root, whose data is DVC's and not Git's; in order."""
-    return [out.path for stage in stages for out in stage.outs if out.cache and "://" not in out.path and not out.path.startswith("/")]
+    return [
+        out.path
+        for stage in stages
+        for out in stage.outs
+        if out.cache and "://" not in out.path and not out.path.startswith("/")
+    ]
 
 
 def write_ignore_lines(repository: Repository, paths: Sequence[str], *, folders: Iterable[str] = ()) -> list[str]:
@@ -49,7 +54,7 @@ def write_ignore_lines(repository: Repository, paths: Sequence[str], *, folders:
     present = [path for path in paths if (repository.root / os.path.dirname(path)).is_dir()]
     tracked = _git_names(repository, ["ls-files", "-z", "--"], present)
     if tracked:
-        path = sorted(tracked)[0]
+        path = min(tracked)
         hint = f"git rm -r --cached {path!r}, or give the output `cache: false`"
         raise UserError(f"the output {path} is tracked by Git", hint=hint)
     ignored = _git_names(repository, ["check-ignore", "-z", "--stdin"], present, stdin=True)

@@ -42,7 +42,9 @@ def _read(repository: Repository, workflow_file: str) -> dict[str, LockEntry]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{name}: cannot be read: {error}", hint="restore it from Git: git checkout -- " + name) from error
+        raise UserError(
+            f"{name}: cannot be read: {error}", hint="restore it from Git: git checkout -- " + name
+        ) from error
     return read_lock(text, name)
 
 
@@ -52,7 +54,9 @@ def entries_of_stages(stages: Iterable[Stage], locks: Mapping[str, Mapping[str, 
     return {name: entry for name, entry in found if entry is not None}
 
 
-def update_locks(repository: Repository, changes: Mapping[str, Mapping[str, LockEntry]], order: Mapping[str, Iterable[str]]) -> None:
+def update_locks(
+    repository: Repository, changes: Mapping[str, Mapping[str, LockEntry]], order: Mapping[str, Iterable[str]]
+) -> None:
     """Write entries into the locks: existing ones keep their place, new ones follow in the order of dvc.yaml.
 
     Args:
@@ -102,7 +106,9 @@ def _write(repository: Repository, name: str, text: str, *, datasets: str) -> No
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise PassingFaultError(f"{name} cannot be written: {error.strerror}; finished stages are kept in the journal") from error
+        raise PassingFaultError(
+            f"{name} cannot be written: {error.strerror}; finished stages are kept in the journal"
+        ) from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from swath.errors import Place, UserError
 from swath.schema import yaml12
@@ -35,7 +35,9 @@ class ParamsReader:
             return None
         if not isinstance(content, dict):
             if read.keys:
-                raise UserError("expected a mapping", place=Place(read.path), hint="a parameter file has keys at its top level")
+                raise UserError(
+                    "expected a mapping", place=Place(read.path), hint="a parameter file has keys at its top level"
+                )
             return {}
         if not read.keys:
             return dict(content)
@@ -97,9 +99,10 @@ def _lookup_with_dpath(content: Mapping[str, JSONValue], key: str) -> tuple[JSON
     import dpath
 
     try:
-        return (dpath.get(dict(content), key, separator="."),)
+        value: Any = dpath.get(dict(content), key, separator=".")
     except (KeyError, ValueError):
         return None
+    return (value,)
 
 
 def merge_keys(items: list[JSONValue]) -> dict[str, tuple[str, ...]]:

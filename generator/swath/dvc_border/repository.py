@@ -98,10 +98,10 @@ class Repository:
         from dvc.dirs import site_cache_dir
         from dvc.version import version_tuple
 
-        base = os.path.join(site_cache_dir(self.config["core"].get("site_cache_dir")), "repo")  # noqa: PTH118
+        base = os.path.join(site_cache_dir(self.config["core"].get("site_cache_dir")), "repo")
         mask = os.umask(0)
         try:
-            os.makedirs(base, mode=0o777, exist_ok=True)  # noqa: PTH103 - pathlib has no such mode for parents
+            os.makedirs(base, mode=0o777, exist_ok=True)
         finally:
             os.umask(mask)
         btime = self.dvc_dir / "tmp" / "btime"
@@ -109,7 +109,7 @@ class Repository:
         user = getpass.getuser()
         key = (str(self.home), None, born, user, version_tuple[0], 0)
         token = hashlib.md5(repr(key).encode(), usedforsecurity=False).hexdigest()
-        return os.path.join(base, token)  # noqa: PTH118
+        return os.path.join(base, token)
 
     @staticmethod
     def _write_btime(path: Path) -> float:
@@ -146,9 +146,8 @@ class Repository:
     @cached_property
     def _special_files(self) -> tuple[Path, ...]:
         listing = self._git_listing()
-        if listing is None:
-            listing = self._walk_listing()
-        return tuple(sorted(self.root / name for name in listing))
+        names = self._walk_listing() if listing is None else listing
+        return tuple(sorted(self.root / name for name in names))
 
     def _listed(self) -> Iterable[Path]:
         return self._special_files
@@ -170,7 +169,7 @@ class Repository:
             folders[:] = sorted(name for name in folders if name not in _NEVER_DATA)
             for name in files:
                 if name in {PROJECT_FILE, ".dvcignore"} or name.endswith(DATA_FILE_SUFFIX):
-                    yield os.path.relpath(os.path.join(folder, name), self.root)  # noqa: PTH118
+                    yield os.path.relpath(os.path.join(folder, name), self.root)
 
     def _is_ignored(self, path: Path) -> bool:
         return bool(self.ignore) and self.ignore.is_ignored_file(str(path))  # type: ignore[union-attr]
@@ -183,7 +182,9 @@ class Repository:
     def workflow_files(self) -> tuple[str, ...]:
         """The dvc.yaml files that count, from the root: the root's own first, then by path."""
         found = [p for p in self._listed() if p.name == PROJECT_FILE]
-        names = [p.relative_to(self.root).as_posix() for p in found if not (self._is_ignored(p) or self._in_subrepository(p))]
+        names = [
+            p.relative_to(self.root).as_posix() for p in found if not (self._is_ignored(p) or self._in_subrepository(p))
+        ]
         return tuple(sorted(names, key=lambda name: (name.count("/"), name)))
 
     @cached_property
@@ -195,7 +196,7 @@ class Repository:
         )
 
     def walk(self, folder: str) -> Iterator[tuple[str, list[str]]]:
-        """Folders below `folder` (absolute), each with the names of its files that count as data; sorted by DVC's rules."""
+        """Folders below `folder` (absolute), each with the names of its files that count as data."""
         if self.ignore is not None:
             from dvc.fs import localfs
 

@@ -32,7 +32,9 @@ def exported_revision(repository: Repository, rev: str) -> Iterator[Repository]:
     """
     commit = _git(repository.root, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
     if not commit:
-        raise UserError(f"there is no revision {rev!r}", hint="see: git log; a shallow clone may lack it (git fetch --unshallow)")
+        raise UserError(
+            f"there is no revision {rev!r}", hint="see: git log; a shallow clone may lack it (git fetch --unshallow)"
+        )
     prefix = _git(repository.root, "rev-parse", "--show-prefix")
     with tempfile.TemporaryDirectory(prefix="swath-revision-") as folder:
         environ = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -47,7 +49,9 @@ def exported_revision(repository: Repository, rev: str) -> Iterator[Repository]:
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
     result = subprocess.run(["git", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
     if result.returncode and arguments[0] != "rev-parse":
-        raise UserError(f"git {arguments[0]} failed: {result.stderr.strip()}", hint="see whether the repository is whole: git fsck")
+        raise UserError(
+            f"git {arguments[0]} failed: {result.stderr.strip()}", hint="see whether the repository is whole: git fsck"
+        )
     return result.stdout.strip()
 
 
@@ -61,7 +65,11 @@ class Revision(Workspace):
     checks_outputs = False
 
     def __init__(
-        self, repository: Repository, entries: Mapping[str, LockEntry], graph: StageGraph, tracked: Mapping[str, Content | None]
+        self,
+        repository: Repository,
+        entries: Mapping[str, LockEntry],
+        graph: StageGraph,
+        tracked: Mapping[str, Content | None],
     ) -> None:
         super().__init__(repository, entries)
         self._tracked = tracked

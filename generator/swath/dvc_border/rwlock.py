@@ -82,7 +82,7 @@ class PathLocks:
                     yield path, info["pid"], info["cmd"]
 
     def _is_other(self, info: Record) -> bool:
-        return info["pid"] != self._info["pid"] and psutil.pid_exists(int(info["pid"]))
+        return bool(info["pid"] != self._info["pid"] and psutil.pid_exists(int(info["pid"])))
 
     def _load(self) -> Record:
         try:

@@ -66,7 +66,12 @@ def _is_usual_stage(definition: JSONValue) -> bool:
         return False
     if "foreach" in definition:
         inner = definition.get("do")
-        return definition.keys() == {"foreach", "do"} and isinstance(inner, dict) and "matrix" not in inner and _is_usual_stage(inner)
+        return (
+            definition.keys() == {"foreach", "do"}
+            and isinstance(inner, dict)
+            and "matrix" not in inner
+            and _is_usual_stage(inner)
+        )
     if "cmd" not in definition or "matrix" in definition or "plots" in definition:
         return False
     return all(

@@ -1,7 +1,7 @@
 """Resolve a dvc.yaml with DVC's own resolver: `vars`, `foreach`, `matrix`, `${…}`.
 
-Group by group, so that one group that cannot be resolved yet (its `vars` file is an output that does not exist) does not
-hide the others. The graph of DVC's `Repo` is not needed; its resolver asks for a file system and the parsing settings.
+Group by group, so that one group that cannot be resolved yet (its `vars` file is an output that does not exist) does
+not hide the others. DVC's `Repo` is not needed; its resolver asks for a file system and the parsing settings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
 from dvc.parsing import DataResolver, ForeachDefinition, MatrixDefinition
@@ -72,7 +71,7 @@ class _Files(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
 
 
 def resolve(
-    repository: Repository, file: str, document: Mapping[str, JSONValue], *, lines: yaml.Node | None = None, empty: frozenset[str] = frozenset()
+    repository: Repository, file: str, document: Mapping[str, JSONValue], *, empty: frozenset[str] = frozenset()
 ) -> Templated:
     """Resolve the stages of one dvc.yaml.
 
@@ -95,8 +94,10 @@ def resolve(
     unresolved: dict[str, str] = {}
     for group, definition in resolver.definitions.items():
         try:
-            is_many = isinstance(definition, ForeachDefinition | MatrixDefinition)
-            resolved = definition.resolve_all() if is_many and definition.normalized_iterable else {} if is_many else definition.resolve()
+            if isinstance(definition, ForeachDefinition | MatrixDefinition):
+                resolved = definition.resolve_all() if definition.normalized_iterable else {}
+            else:
+                resolved = definition.resolve()
         except (DvcException, ValueError, TypeError, KeyError) as error:
             unresolved[group] = _message(error)
             continue

@@ -47,7 +47,10 @@ class Workspace:
 
     def preload(self, stages: Iterable[Stage]) -> None:
         """Read DVC's record of all files that a plan over `stages` will ask for, at once."""
-        paths = {item.path for stage in stages for item in (*stage.deps, *stage.outs)}
+        paths: set[str] = set()
+        for stage in stages:
+            paths.update(dep.path for dep in stage.deps)
+            paths.update(out.path for out in stage.outs)
         self.hasher.preload([self.absolute(path) for path in sorted(paths)])
 
     def locked(self, stage: Stage) -> LockEntry | None:
@@ -124,7 +127,9 @@ class Workspace:
         exact = next((file for file in files if file.relpath == relpath), None)
         if exact:
             return Content(exact.value)
-        inner = tuple(FileHash(f.relpath[len(relpath) + 1 :], f.value) for f in files if f.relpath.startswith(relpath + "/"))
+        inner = tuple(
+            FileHash(f.relpath[len(relpath) + 1 :], f.value) for f in files if f.relpath.startswith(relpath + "/")
+        )
         return Content(hash_bytes(tree_bytes(inner)) + ".dir", nfiles=len(inner)) if inner else None
 
     def _around(self, path: str, below: Mapping[str, Content]) -> Content:
@@ -133,7 +138,9 @@ class Workspace:
         files = {f.relpath: f.value for f in self.hasher.tree(full).files} if os.path.isdir(full) else {}
         for inner, content in below.items():
             relpath = inner[len(path) + 1 :]
-            files = {name: value for name, value in files.items() if name != relpath and not name.startswith(relpath + "/")}
+            files = {
+                name: value for name, value in files.items() if name != relpath and not name.startswith(relpath + "/")
+            }
             if content.is_folder:
                 files.update({f"{relpath}/{file.relpath}": file.value for file in self.cache.files(content) or ()})
             else:

@@ -50,7 +50,12 @@ def _save(workspace: Workspace, stage: Stage, out: Output, known: dict[str, JSON
     if not os.path.lexists(path):
         raise UserError(f"the output {out.path} was not written", hint=_NOT_WRITTEN)
     legacy = content_from_lock_item(known) if known else None
-    if legacy and legacy.legacy and legacy.same_as(workspace.hasher.legacy_content(path)) and workspace.cache.has(legacy):
+    if (
+        legacy
+        and legacy.legacy
+        and legacy.same_as(workspace.hasher.legacy_content(path))
+        and workspace.cache.has(legacy)
+    ):
         return legacy.lock_item(out.text)  # DVC keeps DVC 2's hash as long as the content stays
     tree = workspace.hasher.tree(path) if os.path.isdir(path) else None
     content = tree.content if tree else workspace.hasher.content(path)

@@ -127,5 +127,9 @@ def end_group(group: int) -> None:
 
 def _signal_reason(number: int) -> str:
     name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
-    more = " (the system may have run out of memory: see its log, give the stage less work or more memory)" if number == signal.SIGKILL else ""
+    more = (
+        " (the system may have run out of memory: see its log, give the stage less work or more memory)"
+        if number == signal.SIGKILL
+        else ""
+    )
     return f"it was ended by {name}{more}"

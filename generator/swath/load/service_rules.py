@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from swath.model.service import Image, Parameter, Service
+    from swath.model.service import Image, Parameter, Scalar, Service
     from swath.schema.yaml12 import Document
 
 RESERVED_NAMES: Final = frozenset({"help", "version"})
@@ -124,12 +124,17 @@ def _values(parameter: Parameter) -> Iterator[tuple[str, str, str]]:
         yield "default", f"the default of '{parameter.type}' is {wanted}", ""
         return
     for item in parameter.default if isinstance(parameter.default, list) else [parameter.default]:
-        if not _has_type(parameter, item):
-            yield "default", f"{item!r} is not of type {parameter.item_type}", _quote_hint(parameter, item)
-        elif (parameter.minimum is None and parameter.maximum is None) or parameter.item_type in {"integer", "number"}:
-            message = value_problem(parameter, scalar_text(item))
-            if message:
-                yield "default", message, ""
+        yield from _default_item(parameter, item)
+
+
+def _default_item(parameter: Parameter, item: Scalar) -> Iterator[tuple[str, str, str]]:
+    is_bounded = parameter.minimum is not None or parameter.maximum is not None
+    if not _has_type(parameter, item):
+        yield "default", f"{item!r} is not of type {parameter.item_type}", _quote_hint(parameter, item)
+    elif not is_bounded or parameter.item_type in {"integer", "number"}:  # else the bounds are wrong themselves
+        message = value_problem(parameter, scalar_text(item))
+        if message:
+            yield "default", message, ""
 
 
 def _has_type(parameter: Parameter, value: object) -> bool:

@@ -31,7 +31,9 @@ def select_stages(loaded: Loaded, targets: Sequence[str], *, below: str = ".") -
     for target in targets:
         found = _stages_of(loaded, target, below)
         if not found:
-            known = {stage.name for stage in loaded.graph.stages.values()} | {s.group for s in loaded.graph.stages.values()}
+            known = {stage.name for stage in loaded.graph.stages.values()} | {
+                s.group for s in loaded.graph.stages.values()
+            }
             hint = did_you_mean(target, known) or "see the names with: swath plan"
             raise UserError(f"there is no stage, dvc.yaml or output {target!r}", hint=hint)
         chosen.update(stage.name for stage in found)

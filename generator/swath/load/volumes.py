@@ -13,7 +13,7 @@ from msgspec import Struct
 from swath.errors import FindingsError
 from swath.load.typed_document import decode
 from swath.model.invocation import Volume
-from swath.model.settings import VolumeEntry, VolumeName  # noqa: TC001 - msgspec resolves annotations when it runs
+from swath.model.settings import VolumeEntry, VolumeName
 from swath.model.volumes import SETTINGS_FILE, volume_variable
 from swath.schema.yaml12 import Document
 

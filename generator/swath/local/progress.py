@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Group
 from rich.live import Live
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from swath.local.stage_work import StageReport
     from swath.model.plan import Decision
 
-_WORDS: Final = {"ran": ("ran", "green"), "restored": ("restored", "cyan"), "unchanged": ("unchanged", "dim"), "failed": ("FAILED", "bold red"), "stopped": ("stopped", "yellow")}
+_WORDS: Final = {
+    "ran": ("ran", "green"),
+    "restored": ("restored", "cyan"),
+    "unchanged": ("unchanged", "dim"),
+    "failed": ("FAILED", "bold red"),
+    "stopped": ("stopped", "yellow"),
+}
 _MOST_LINES: Final = 8
 _TAIL_LINES: Final = 15
 
@@ -36,11 +42,18 @@ class Terminal:
         self._left: dict[str, float | None] = {}
         self._jobs = 1
         self._lock = threading.Lock()
-        self._bar = Progress(TextColumn("stages"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=console)
+        self._bar = Progress(
+            TextColumn("stages"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[rest]}"),
+            console=console,
+        )
         self._task = self._bar.add_task("stages", total=0, rest="")
         self._live: Live | None = None
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         """Begin the live view, where there is a terminal."""
         if self._console.is_terminal and not self._quiet:
             self._live = Live(self._view(), console=self._console, refresh_per_second=8, transient=True)
@@ -100,7 +113,7 @@ class Terminal:
             share = len(known) / len(self._left) if self._left else 0.0
         if share < 0.5 or not known:
             return ""
-        seconds = max(sum(known) / share / self._jobs, max(known))
+        seconds = max(sum(known) / share / self._jobs, *known)
         return f"about {_seconds(seconds)} left"
 
     def _view(self) -> Group:

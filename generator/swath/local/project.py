@@ -1,4 +1,4 @@
-"""A repository read as a whole: workflows, locks, journal, tracked data, settings. For the commands that plan and run."""
+"""A repository read as a whole: workflows, locks, journal, tracked data. For the commands that plan and run."""
 
 from __future__ import annotations
 

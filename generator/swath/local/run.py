@@ -4,8 +4,8 @@
       ▲                                                  │ a stage wrote a `vars` file: which stages exist may be new
       └──────────────────────────────────────────────────┘
 
-One run per repository at a time: `run.lock` says who. Entries go to the journal at once, to dvc.lock every minute and at
-the end, however it comes.
+One run per repository at a time: `run.lock` says who. Entries go to the journal at once, to dvc.lock every minute and
+at the end, however it comes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from swath.dvc_border.data_files import bring_up_to_date
@@ -30,7 +30,7 @@ from swath.load.targets import select_stages
 from swath.local.journal import Journal
 from swath.local.machine import this_machine
 from swath.local.project import Project, read_project, stage_order
-from swath.local.scheduler import Demand, Hooks, Machine, Schedule, run_tasks
+from swath.local.scheduler import Hooks, Schedule, run_tasks
 from swath.local.services import Services
 from swath.local.stage_work import StageReport, StageWork, Tools
 from swath.plan.decide import decide
@@ -160,7 +160,12 @@ class _Run:
     """The state that lasts over the rounds of one run."""
 
     def __init__(
-        self, repository: Repository, options: RunOptions, watcher: Watcher, environ: Mapping[str, str], stop: threading.Event
+        self,
+        repository: Repository,
+        options: RunOptions,
+        watcher: Watcher,
+        environ: Mapping[str, str],
+        stop: threading.Event,
     ) -> None:
         self._repository, self._options, self._watcher, self._stop = repository, options, watcher, stop
         self._services = Services(repository.root, load_settings(repository.root), options.runtime, environ)
@@ -182,7 +187,7 @@ class _Run:
         forced = frozenset(name for name in first if self._options.force and name not in self._done)
         decisions = decide(graph, workspace, forced=forced)
         workspace.drop_assumptions()
-        tasks = [name for name, decision in decisions.items() if self._is_task(graph.stages[name], decision, workspace)]
+        tasks = [name for name, decision in decisions.items() if self._is_task(graph.stages[name], decision)]
         summary.unchanged = len(names) - len(set(names) & {*summary.reports, *tasks})
         self._watcher.planned(decisions, self._durations.known, self._machine.jobs)
         if tasks:
@@ -200,7 +205,7 @@ class _Run:
         forced = frozenset(before - self._done) if self._options.force else frozenset[str]()
         decisions = decide(graph, workspace, forced=forced)
         workspace.drop_assumptions()
-        moving = any(self._is_task(graph.stages[name], decision, workspace) for name, decision in decisions.items())
+        moving = any(self._is_task(graph.stages[name], decision) for name, decision in decisions.items())
         if not moving:
             self._done.update(generators)
             return names
@@ -210,7 +215,7 @@ class _Run:
         again = read_project(self._repository)
         return dict(again.graph.stages) != dict(project.graph.stages)
 
-    def _is_task(self, stage: Stage, decision: Decision, workspace: Workspace) -> bool:
+    def _is_task(self, stage: Stage, decision: Decision) -> bool:
         if stage.name in self._done:
             return False
         return decision.kind != "unchanged" or stage.frozen
@@ -224,13 +229,14 @@ class _Run:
             logs=self._repository.tmp_dir / "logs",
             options=self._services.options,
             start_service=self._services.start,
+            shortage=self._shortage,
             started=lambda stage, attempt: self._watcher.started(stage.name, attempt),
             forced=forced,
         )
         return StageWork(tools, self._stop)
 
     def _schedule(self, project: Project, graph: StageGraph, work: StageWork, summary: RunSummary) -> None:
-        demands = {name: self._demand(stage) for name, stage in graph.stages.items()}
+        demands = {n: self._machine.most_of(self._services.demand(stage)) for n, stage in graph.stages.items()}
         last_write = time.monotonic()
 
         def do(name: str, gpus: tuple[int, ...]) -> str:
@@ -258,10 +264,8 @@ class _Run:
             self._durations.save()
             settle_journal(self._repository, project)
 
-    def _demand(self, stage: Stage) -> Demand:
-        demand = self._services.demand(stage)
-        machine: Machine = self._machine
-        return replace(demand, cpus=min(demand.cpus, machine.cpus))
+    def _shortage(self, stage: Stage) -> str:
+        return self._machine.shortage(self._services.demand(stage))
 
     @staticmethod
     def _take(schedule: Schedule, summary: RunSummary) -> None:
@@ -316,7 +320,9 @@ def run_lock(repository: Repository) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             who = file.read().strip() or "unknown"
-            raise PassingFaultError(f"another `swath run` is at work in this repository (process {who}): wait for it") from error
+            raise PassingFaultError(
+                f"another `swath run` is at work in this repository (process {who}): wait for it"
+            ) from error
         file.truncate(0)
         file.write(f"{os.getpid()}, since {time.strftime('%H:%M:%S')}")
         file.flush()

@@ -45,8 +45,14 @@ class Machine:
         if demand.gpus > len(self.gpus):
             return f"it asks for {demand.gpus} GPUs, this machine has {len(self.gpus)}"
         if demand.memory_bytes > self.memory_bytes:
-            return f"it asks for {demand.memory_bytes / 2**30:.1f}GiB of memory, this machine has {self.memory_bytes / 2**30:.1f}GiB"
+            there = f"{self.memory_bytes / 2**30:.1f}GiB"
+            return f"it asks for {demand.memory_bytes / 2**30:.1f}GiB of memory, this machine has {there}"
         return ""
+
+    def most_of(self, demand: Demand) -> Demand:
+        """The demand, cut to what there is: a stage that asks for more cores runs alone."""
+        cpus, memory = min(demand.cpus, self.cpus), min(demand.memory_bytes, self.memory_bytes)
+        return Demand(cpus, memory, min(demand.gpus, len(self.gpus)))
 
 
 @dataclass(slots=True)
@@ -55,8 +61,8 @@ class _Free:
     memory_bytes: int
     gpus: list[int]
 
-    def fits(self, demand: Demand, *, alone: bool) -> bool:
-        enough_cpus = demand.cpus <= self.cpus + 1e-9 or alone  # more cores than there are: it runs alone
+    def fits(self, demand: Demand) -> bool:
+        enough_cpus = demand.cpus <= self.cpus + 1e-9  # sums of fractions
         return enough_cpus and demand.memory_bytes <= self.memory_bytes and demand.gpus <= len(self.gpus)
 
     def take(self, demand: Demand) -> tuple[int, ...]:
@@ -104,7 +110,12 @@ class Hooks:
 
 
 def run_tasks(
-    before: Mapping[str, Sequence[str]], machine: Machine, hooks: Hooks, stop: threading.Event, *, keep_going: bool = False
+    before: Mapping[str, Sequence[str]],
+    machine: Machine,
+    hooks: Hooks,
+    stop: threading.Event,
+    *,
+    keep_going: bool = False,
 ) -> Schedule:
     """Run all tasks.
 
@@ -118,7 +129,13 @@ def run_tasks(
 
 class _Run:
     def __init__(
-        self, before: Mapping[str, Sequence[str]], machine: Machine, hooks: Hooks, stop: threading.Event, *, keep_going: bool
+        self,
+        before: Mapping[str, Sequence[str]],
+        machine: Machine,
+        hooks: Hooks,
+        stop: threading.Event,
+        *,
+        keep_going: bool,
     ) -> None:
         self._machine, self._hooks, self._stop, self._keep_going = machine, hooks, stop, keep_going
         self._waiting = {name: set(needs) for name, needs in before.items()}
@@ -161,7 +178,7 @@ class _Run:
         while self._ready and len(self._running) < self._machine.jobs and not self._ended():
             rank, name = heapq.heappop(self._ready)
             demand = self._hooks.demand(name)
-            if self._free.fits(demand, alone=not self._running):
+            if self._free.fits(demand):
                 gpus = self._free.take(demand)
                 self._running[name] = (demand, gpus)
                 self._dispatch(name, gpus)

@@ -88,4 +88,3 @@ class Services:
 
     def _choose(self, name: str) -> Runtime:
         return choose_runtime(self._service(name), self._choice, self._environ)
-

@@ -82,6 +82,7 @@ class Tools:
     Attributes:
         options: resources, timeout and retries of a stage.
         start_service: for plain `swath exec` commands.
+        shortage: why this machine can never run a stage; empty: it can.
         started: told when an attempt begins.
     """
 
@@ -92,6 +93,7 @@ class Tools:
     logs: Path
     options: Callable[[Stage], StageOptions]
     start_service: ServiceStarter
+    shortage: Callable[[Stage], str]
     started: Callable[[Stage, int], None]
     forced: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -120,10 +122,16 @@ class StageWork:
         decision = decide_stage(stage, workspace, forced=stage.name in self._tools.forced)
         if decision.kind == "unchanged":
             return StageReport(stage, "unchanged")
-        missing = [reason.path for reason in decision.reasons if reason.kind == "missing" and self._is_input(stage, reason.path)]
+        missing = [
+            reason.path
+            for reason in decision.reasons
+            if reason.kind == "missing" and self._is_input(stage, reason.path)
+        ]
         if missing:
             what = ", ".join(missing)
-            raise UserError(f"{what} does not exist", place=stage.place, hint="make it, fetch it (dvc pull), or correct the path")
+            raise UserError(
+                f"{what} does not exist", place=stage.place, hint="make it, fetch it (dvc pull), or correct the path"
+            )
         inputs = inputs_entry(stage, workspace)
         if decision.kind == "restore" and decision.entry is not None:
             entry = restore_outputs(workspace, stage, dict(decision.entry), inputs)
@@ -144,7 +152,9 @@ class StageWork:
         gone = [out.path for out in stage.outs if current[out.text] is None]
         if gone:
             hint = "restore it (dvc checkout, dvc pull), or unfreeze the stage (dvc unfreeze)"
-            raise UserError(f"the stage is frozen, and its output {gone[0]} does not exist", place=stage.place, hint=hint)
+            raise UserError(
+                f"the stage is frozen, and its output {gone[0]} does not exist", place=stage.place, hint=hint
+            )
         cmd = list(stage.cmd) if isinstance(stage.cmd, tuple) else stage.cmd
         same = all(identity(current[text]) == identity(locked.get(text)) for text in current)
         if same and entry.get("cmd") == cmd:
@@ -153,6 +163,10 @@ class StageWork:
         return StageReport(stage, "unchanged")
 
     def _run(self, stage: Stage, gpus: tuple[int, ...], inputs: LockEntry) -> StageReport:
+        shortage = self._tools.shortage(stage)
+        if shortage:
+            hint = "run it on another machine, or ask for less: services.NAME.resources in swath.yaml"
+            raise UserError(shortage, place=stage.place, hint=hint)
         workspace = self._tools.workspace
         read = [workspace.absolute(dep.path) for dep in stage.deps if "://" not in dep.path]
         write = [workspace.absolute(out.path) for out in stage.outs if "://" not in out.path]
@@ -177,13 +191,19 @@ class StageWork:
                 attempt += 1
                 self._tools.started(stage, attempt)
                 outcome = self._attempt(stage, gpus, options, log)
-                wall_s, cpu_s, peak = wall_s + outcome.wall_s, cpu_s + outcome.cpu_s, max(peak, outcome.peak_memory_bytes)
+                wall_s, cpu_s, peak = (
+                    wall_s + outcome.wall_s,
+                    cpu_s + outcome.cpu_s,
+                    max(peak, outcome.peak_memory_bytes),
+                )
                 if outcome.exit_code == 0:
                     return StageReport(stage, "ran", "", log_path, wall_s, cpu_s, peak, attempt)
                 if self._stop.is_set():
                     return StageReport(stage, "stopped", "stopped", log_path, wall_s, cpu_s, peak, attempt)
                 if attempt > options.retries:
-                    return StageReport(stage, "failed", outcome.reason, log_path, wall_s, cpu_s, peak, attempt, outcome.temporary)
+                    return StageReport(
+                        stage, "failed", outcome.reason, log_path, wall_s, cpu_s, peak, attempt, outcome.temporary
+                    )
                 pause_s = min(_BACK_OFF_S * 2 ** (attempt - 1), _LONGEST_BACK_OFF_S)
                 log.write(f"swath: {outcome.reason}; attempt {attempt + 1} in {pause_s:g} s\n".encode())
                 self._stop.wait(pause_s)

@@ -3,8 +3,8 @@
     train ──▶ combine ──▶ tile@a ──▶ filter@a
                      └──▶ tile@b ──▶ filter@b
 
-An edge points from a stage to the stage that makes one of its deps, as in DVC: an output at the dep's path, above it, or
-inside it.
+An edge points from a stage to the stage that makes one of its deps, as in DVC: an output at the dep's path, above it,
+or inside it.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Invocation:
     wdir: str
     scratch: Path
     volumes: Mapping[str, Volume] = field(default_factory=dict)
-    resources: Resources = Resources()  # noqa: RUF009 - it is frozen
+    resources: Resources = Resources()
     gpus: tuple[int, ...] = ()
     timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -32,7 +32,7 @@ def can_hash(stage: Stage) -> bool:
 
 
 def fills_run_cache(stage: Stage) -> bool:
-    """Whether DVC saves this stage's results there: not when an output that is no metric or plot is outside the cache."""
+    """Whether DVC saves this stage's results there: not when an output outside the cache is no metric or plot."""
     return can_hash(stage) and all(out.cache or out.kind != "outs" for out in stage.outs)
 
 
@@ -48,7 +48,7 @@ def run_cache_key(stage: Stage, inputs: LockEntry) -> str:
 
 
 def entry_hash(document: LockEntry) -> str:
-    """SHA-256 over the JSON of an entry, sizes and file counts left out; a run-cache file's name is that of its entry."""
+    """SHA-256 over the JSON of an entry without sizes and file counts: the name of its file in the run cache."""
     return hashlib.sha256(json.dumps(_without_sizes(document), sort_keys=True).encode()).hexdigest()
 
 

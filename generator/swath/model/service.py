@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from swath.model.units import Duration, Size  # noqa: TC001 - msgspec reads the annotations
+from swath.model.units import Duration, Size
 
 Kind = Literal["processing", "training", "execution"]
 ParameterType = Literal[

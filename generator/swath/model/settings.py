@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 
 from swath.model.runner import Runner
 from swath.model.service import Name, Resources
-from swath.model.units import Duration  # noqa: TC001 - msgspec resolves annotations when it runs
+from swath.model.units import Duration
 
 Builder = Literal["buildkit", "docker", "buildah", "dind"]
 Execution = Literal["image", "docker"]

@@ -56,8 +56,8 @@ def decide(
 ) -> dict[str, Decision]:
     """Decide for every stage of a graph.
 
-    A stage behind one that will run is ``run`` with the reason ``upstream``: whoever runs it looks again when its inputs
-    are known. A restored output feeds the decisions behind it, so `facts` may be told (`facts.assume`).
+    A stage behind one that will run is ``run`` with the reason ``upstream``: whoever runs it looks again when its
+    inputs are known. A restored output feeds the decisions behind it, so `facts` may be told (`facts.assume`).
 
     Args:
         forced: stages that run even when they are unchanged.
@@ -69,7 +69,9 @@ def decide(
     decisions: dict[str, Decision] = {}
     for name, stage in graph.stages.items():
         moving = tuple(up for up in graph.upstream[name] if decisions[up].kind == "run")
-        decision = _decide_behind(stage, facts, moving, graph) if moving else decide_stage(stage, facts, forced=name in forced)
+        decision = (
+            _decide_behind(stage, facts, moving, graph) if moving else decide_stage(stage, facts, forced=name in forced)
+        )
         if lost and name in lost and decision.kind == "unchanged":
             decision = Decision("run", tuple(Reason("lost", path) for path in lost[name]))
         if decision.kind == "restore" and decision.entry is not None:
@@ -133,8 +135,9 @@ def _changed_inputs(
         if new is None:
             reasons.append(Reason("missing", dep.path, old=_name(old)))
         elif entry and identity(new) != identity(old):
-            kind = "service" if dep.path.startswith(_SERVICES) else "dep"
-            reasons.append(Reason(kind, dep.path, _name(old), _name(new)))
+            reasons.append(
+                Reason("service" if dep.path.startswith(_SERVICES) else "dep", dep.path, _name(old), _name(new))
+            )
     values, changed = _changed_params(stage, entry, facts)
     reasons.extend(changed)
     complete = len(current) == len(stage.deps) and all(current.values()) and values is not None
@@ -182,9 +185,9 @@ def _changed_params(stage: Stage, entry: LockEntry, facts: Facts) -> tuple[dict[
             values = None
             continue
         if entry:
-            for key in read.keys or sorted({*new, *old}):
-                if key not in old or key not in new or _plain(new[key]) != old[key]:
-                    reasons.append(Reason("param", f"{read.path}:{key}", old.get(key), _plain(new.get(key))))
+            keys = read.keys or sorted({*new, *old})
+            changed = [key for key in keys if key not in old or key not in new or _plain(new[key]) != old[key]]
+            reasons.extend(Reason("param", f"{read.path}:{k}", old.get(k), _plain(new.get(k))) for k in changed)
         if values is not None:
             values[read.text] = {key: _plain(new[key]) for key in sorted(new)}
     return values, reasons
@@ -210,7 +213,7 @@ def _changed_outputs(stage: Stage, entry: LockEntry, facts: Facts) -> Iterable[R
 
 
 def _restorable(stage: Stage, inputs: LockEntry | None, unchanged: LockEntry | None, facts: Facts) -> LockEntry | None:
-    """The entry whose outputs the cache can give: the lock's own when the inputs are unchanged, else the run cache's."""
+    """The entry whose outputs the cache can give: the lock's own for unchanged inputs, else the run cache's."""
     if inputs is None or not can_hash(stage):
         return None
     if unchanged is not None and _has_all_outputs(stage, unchanged):

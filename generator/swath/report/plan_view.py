@@ -61,7 +61,11 @@ def _value(value: JSONValue) -> str:
 def counts(decisions: Mapping[str, Decision]) -> str:
     """``3 to run, 1 to restore, 20 unchanged``."""
     kinds = [decision.kind for decision in decisions.values()]
-    parts = [(kinds.count("run"), "to run"), (kinds.count("restore"), "to restore"), (kinds.count("unchanged"), "unchanged")]
+    parts = [
+        (kinds.count("run"), "to run"),
+        (kinds.count("restore"), "to restore"),
+        (kinds.count("unchanged"), "unchanged"),
+    ]
     return ", ".join(f"{number} {word}" for number, word in parts if number) or "no stages"
 
 
@@ -83,7 +87,9 @@ def dot(graph: StageGraph, decisions: Mapping[str, Decision]) -> str:
     """A Graphviz digraph, data flowing downwards."""
     lines = ["digraph plan {", '    node [shape=box, style="rounded,filled", fontname="sans-serif"];']
     lines += [f'    {_quoted(name)} [fillcolor="{COLOURS[decision.kind]}"];' for name, decision in decisions.items()]
-    lines += [f"    {_quoted(up)} -> {_quoted(name)};" for name in decisions for up in graph.upstream[name] if up in decisions]
+    lines += [
+        f"    {_quoted(up)} -> {_quoted(name)};" for name in decisions for up in graph.upstream[name] if up in decisions
+    ]
     return "\n".join([*lines, "}"])
 
 

@@ -30,8 +30,9 @@ _WIDTH: Final = 80
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_/.](?:[!-\"$-9;-~]|(?<! )#|:(?=[!-~])| (?=[!-\"$-~]))*")
 # Text that would be read as something else; resolvers look only at scalars that begin with one of these.
 _NEEDS_QUOTES: Final = re.compile(
-    "(?=[-+.0-9tTfFnN~])(?:%s)"
-    % "|".join(regexp.pattern for regexp in (yaml12.BOOL, yaml12.FLOAT, yaml12.INT, yaml12.NULL, yaml12.TIMESTAMP))
+    "(?=[-+.0-9tTfFnN~])(?:"
+    + "|".join(r.pattern for r in (yaml12.BOOL, yaml12.FLOAT, yaml12.INT, yaml12.NULL, yaml12.TIMESTAMP))
+    + ")"
 )
 _HEADER: Final = re.compile(r"schema: '2.0'\nstages:\n")
 _ENTRY: Final = re.compile(r"^  (?! )(.+):\n((?:    .*\n|\n)*)", re.MULTILINE)

@@ -51,7 +51,8 @@ def plan_document(decisions: Mapping[str, Decision], services: Mapping[str, str 
             "name": name,
             "decision": decision.kind,
             "reasons": [
-                {"kind": reason.kind, "path": reason.path, "old": reason.old, "new": reason.new} for reason in decision.reasons
+                {"kind": reason.kind, "path": reason.path, "old": reason.old, "new": reason.new}
+                for reason in decision.reasons
             ],
             "service": services.get(name),
             "job": None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # libyaml's parser has no stubs
 from yaml.resolver import BaseResolver
 
 from swath.errors import Place, UserError
@@ -78,10 +78,10 @@ class _Constructor(SafeConstructor):
         return super().construct_mapping(node, deep=deep)
 
 
-_Constructor.add_constructor(_PREFIX + "int", _Constructor.construct_yaml_int)
+_Constructor.add_constructor(_PREFIX + "int", _Constructor.construct_yaml_int)  # type: ignore[type-var]
 
 
-class _Loader(CParser, _Constructor, _Resolver):  # type: ignore[misc]  # libyaml's parser has no stubs
+class _Loader(CParser, _Constructor, _Resolver):
     """libyaml's parser under our constructor and resolver."""
 
     def __init__(self, stream: str) -> None:

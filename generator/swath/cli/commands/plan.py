@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 @click.option("-a", "--all", "everything", is_flag=True, help="Show unchanged stages too.")
 @click.option("-f", "--force", is_flag=True, help="As `run --force` would decide.")
 def plan(
-    *, targets: tuple[str, ...], as_json: bool, picture: str | None, rev: str | None, verify_remote: bool, everything: bool, force: bool
+    *,
+    targets: tuple[str, ...],
+    as_json: bool,
+    picture: str | None,
+    rev: str | None,
+    verify_remote: bool,
+    everything: bool,
+    force: bool,
 ) -> None:
     """Say for each stage whether it is unchanged, would be restored from the cache, or would run, with the reasons.
 
@@ -57,7 +64,9 @@ def plan(
     if as_json:
         from swath.schema.plan_document import plan_document
 
-        click.echo(json.dumps(plan_document(decisions, _services(graph.stages)), indent=2, ensure_ascii=False, default=str))
+        click.echo(
+            json.dumps(plan_document(decisions, _services(graph.stages)), indent=2, ensure_ascii=False, default=str)
+        )
     elif picture:
         click.echo((plan_view.mermaid if picture == "mermaid" else plan_view.dot)(graph, decisions))
     else:

@@ -22,13 +22,26 @@ if TYPE_CHECKING:
 
 @click.command()
 @targets_argument
-@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="At most N stages at a time; default: one for each core.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most N stages at a time; default: one for each core.",
+)
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not depend on it.")
 @click.option("-f", "--force", is_flag=True, help="Run stages even when they are unchanged.")
 @click.option("--downstream", is_flag=True, help="Run the targets and what needs them.")
 @click.option("-s", "--single-item", is_flag=True, help="Run the targets alone, not what they need.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would run; run nothing.")
-@click.option("-S", "--set-param", "overrides", multiple=True, metavar="[FILE:]KEY=VALUE", help="Set a parameter first, as `dvc exp run -S`.")
+@click.option(
+    "-S",
+    "--set-param",
+    "overrides",
+    multiple=True,
+    metavar="[FILE:]KEY=VALUE",
+    help="Set a parameter first, as `dvc exp run -S`.",
+)
 @click.option("--runtime", type=click.Choice(get_args(RuntimeChoice)), help="How services are started; default: auto.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the last line.")
 @json_option
@@ -63,7 +76,16 @@ def run(
     if dry_run:
         from swath.cli.commands.plan import plan
 
-        context.invoke(plan, targets=targets, as_json=as_json, picture=None, rev=None, verify_remote=False, everything=False, force=force)
+        context.invoke(
+            plan,
+            targets=targets,
+            as_json=as_json,
+            picture=None,
+            rev=None,
+            verify_remote=False,
+            everything=False,
+            force=force,
+        )
         return
     from swath.execute.choose import runtime_choice
     from swath.local.run import RunOptions, raise_for
@@ -118,7 +140,12 @@ class _interruptible:  # noqa: N801 - reads as a word in a with statement
 
 
 def _document(summary: RunSummary) -> dict[str, object]:
-    return {"version": 1, "wall_s": round(summary.wall_s, 3), "unchanged": summary.unchanged, "stages": list(_stages(summary))}
+    return {
+        "version": 1,
+        "wall_s": round(summary.wall_s, 3),
+        "unchanged": summary.unchanged,
+        "stages": list(_stages(summary)),
+    }
 
 
 def _stages(summary: RunSummary) -> Iterator[dict[str, object]]:
