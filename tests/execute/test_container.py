@@ -10,15 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.docker_engine import BASE_OVERRIDE, BUSYBOX_IMAGE, PYTHON_IMAGE
+from support.docker_engine import PYTHON_IMAGE
 from support.service_bench import Bench, outcome_of
-from swath.errors import InterruptedRunError, PassingFaultError, UserError
+from swath.errors import UserError
 from swath.execute.container import DockerRuntime, remove_orphans
 from swath.model.invocation import Volume
 from swath.model.service import Image, Resources
@@ -610,108 +609,12 @@ def test_a_user_without_permission_is_told_the_group() -> None:
     assert told.startswith("no permission to use the Docker engine at unix:///var/run/docker.sock: add yourself to the")
 
 
-# Images
-
-DOCKERFILE = """ARG BASE=example.invalid/none:1
-FROM ${BASE}
-COPY . /opt/service/
-WORKDIR /work
-"""
-
-
-@pytest.fixture
-def built(bench: Bench) -> Iterator[Bench]:
-    """A bench whose service is built; its images are removed afterwards."""
-    label = f"swath.test={uuid.uuid4()}"
-    (bench.root / "services/task/Dockerfile").write_text(f"{DOCKERFILE}LABEL {label}\n")
-    bench.runtime = DockerRuntime({**os.environ, BASE_OVERRIDE: BUSYBOX_IMAGE})
-    bench.write_program('echo "$SWATH_SERVICE_DIR"; ls "$SWATH_SERVICE_DIR"; cp "$2" "$4"')
-    (bench.root / "services/task/tests").mkdir()
-    (bench.root / "services/task/README.md").touch()
-    yield bench
-    words = ["docker", "images", "--quiet", "--filter", f"label={label}"]
-    images = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-    if images:
-        subprocess.run(["docker", "rmi", "--force", *sorted(set(images))], capture_output=True, check=True)
-
-
-def test_an_image_is_built_once_and_holds_the_code(built: Bench) -> None:
-    invocation = built.invocation(built.service(image=Image(build=".")))
-    (built.root / "services/task/program.sh").chmod(0o600)
-    outcome, log = built.run(invocation)
-    assert outcome.exit_code == 0
-    assert log.endswith("/opt/service\nDockerfile\nprogram.sh\n")
-    _, log = built.run(invocation)
-    assert log == "/opt/service\nDockerfile\nprogram.sh\n"
-
-
-def test_an_image_without_the_code_says_where_it_belongs(built: Bench) -> None:
-    dockerfile = built.root / "services/task/Dockerfile"
-    dockerfile.write_text(dockerfile.read_text().replace("/opt/service", "/elsewhere"))
-    outcome, _ = built.run(built.invocation(built.service(image=Image(build="."))))
-    assert outcome.reason.endswith("the Dockerfile copies the service's files there")
-
-
-def test_parallel_stages_build_once(built: Bench) -> None:
-    invocation = built.invocation(built.service(image=Image(build=".")), arguments=())
-    built.write_program("true")
-    logs: list[str] = []
-    threads = [threading.Thread(target=lambda: logs.append(built.run(invocation)[1])) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(bool(log) for log in logs) == [False, False, True]
-
-
-def test_a_failed_build_shows_the_end_of_its_log(built: Bench) -> None:
-    with (built.root / "services/task/Dockerfile").open("a") as file:
-        file.write("RUN echo this is wrong && exit 7\n")
-    with pytest.raises(UserError, match=r"(?s)image of the service task could not be built.*this is wrong"):
-        built.run(built.invocation(built.service(image=Image(build="."))))
-
-
-def test_the_older_builder_serves_without_buildkit(built: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swath.execute.build.buildkit_command", lambda _: None)
-    with (built.root / "services/task/Dockerfile").open("a") as file:
-        file.write("# another tag\n")
-    outcome, _ = built.run(built.invocation(built.service(image=Image(build="."))))
-    assert outcome.exit_code == 0
-
-
-def test_stop_ends_a_build(built: Bench) -> None:
-    with (built.root / "services/task/Dockerfile").open("a") as file:
-        file.write("RUN sleep 600\n")
-    threading.Timer(2, built.stop.set).start()
-    with pytest.raises(InterruptedRunError):
-        built.run(built.invocation(built.service(image=Image(build="."))))
-
-
 def test_an_image_without_the_program(bench: Bench) -> None:
     service = bench.service(entrypoint=["no-such-program"])
     with pytest.raises(UserError, match="see `entrypoint` in its") as caught:
         bench.run(bench.invocation(service))
     assert "no-such-program" in str(caught.value)
     assert bench.containers() == []
-
-
-def test_a_registry_that_does_not_answer_is_a_passing_fault(bench: Bench) -> None:
-    service = bench.service(image=Image(reference=f"127.0.0.1:9/none@sha256:{'0' * 64}"))
-    with pytest.raises(PassingFaultError, match="could not be pulled"):
-        bench.run(bench.invocation(service))
-
-
-def test_images_of_a_registry(bench: Bench, registry: str) -> None:
-    name = f"{registry}/base:1"
-    subprocess.run(["docker", "tag", BUSYBOX_IMAGE, name], check=True)
-    pushed = subprocess.run(["docker", "push", name], check=True, capture_output=True, text=True).stdout
-    digest = next(word for word in pushed.split() if word.startswith("sha256:"))
-    subprocess.run(["docker", "rmi", name], check=True, capture_output=True)
-    bench.write_program(COPY)
-    outcome, _ = bench.run(bench.invocation(bench.service(image=Image(reference=f"{name}@{digest}"))))
-    assert outcome.exit_code == 0
-    with pytest.raises(UserError, match="could not be pulled"):
-        bench.run(bench.invocation(bench.service(image=Image(reference=f"{registry}/unknown@{digest}"))))
 
 
 # Whether it can

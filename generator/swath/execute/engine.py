@@ -36,6 +36,14 @@ PASSING: Final = re.compile(
     r"|network is unreachable|server misbehaving|could not resolve|name resolution|read timed out|connect timeout",
     re.IGNORECASE,
 )
+# What the SDK and what it stands on raise.
+FOREIGN: Final = (
+    errors.DockerException,
+    errors.StreamParseError,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
 _NO_GPU: Final = "install the NVIDIA Container Toolkit on this machine, or ask for no GPU"
 _NO_PATH: Final = (
     "the engine does not see this machine's folders: with a remote engine, or one outside of the container that we are "
@@ -166,7 +174,7 @@ def translated(address: str) -> Iterator[None]:
         if PASSING.search(text) or (error.is_server_error() and not remedy):
             raise PassingFaultError(f"the Docker engine: {text}") from error
         raise UserError(f"the Docker engine: {text}", hint=remedy) from error
-    except (errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+    except FOREIGN as error:
         if "permission denied" in str(error).lower():
             raise UserError(
                 f"no permission to use the Docker engine at {address}", hint="add yourself to the group docker"
