@@ -66,6 +66,21 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         run("true", tmp_path / "none")
 
 
+def test_a_file_that_is_not_executable(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("#!/bin/sh\n")
+    with pytest.raises(UserError) as caught:
+        run_child(Child([f"{tmp_path}/run"], tmp_path, ENVIRONMENT), None, threading.Event())
+    assert str(caught.value) == (
+        f"cannot start '{tmp_path}/run': it is not executable; "
+        f"`chmod +x {tmp_path}/run`, or name its interpreter in front of it"
+    )
+
+
+def test_an_argument_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot start 'echo': Argument list too long"):
+        run_child(Child(["echo", "x" * 300_000], tmp_path, ENVIRONMENT), None, threading.Event())
+
+
 def test_only_its_own_variables(tmp_path: Path) -> None:
     _, text = run("env", tmp_path)
     assert {line.partition("=")[0] for line in text.splitlines()} <= {"PATH", "PWD", "_", "SHLVL", "OLDPWD"}

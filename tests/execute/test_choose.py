@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from swath.errors import UserError
-from swath.execute.choose import choose_runtime, has_engine, runtime_choice
+from swath.execute.choose import choose_runtime, runtime_choice
 from swath.model.service import Image, ProcessEnvironment, Service
 
 if TYPE_CHECKING:
@@ -80,13 +79,19 @@ def test_none_that_can_says_why_each_cannot() -> None:
     )
 
 
-def test_an_engine_is_known_by_its_socket(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(tmp_path / "docker.sock"))
-        assert has_engine({"XDG_RUNTIME_DIR": str(tmp_path)})
-    assert has_engine({"DOCKER_HOST": "tcp://there"})
-
-
 def test_an_engine_that_does_not_answer_leaves_the_process_runtime(tmp_path: Path) -> None:
     variables = PATH | {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
     assert choose_runtime(service(image=True), "auto", variables).name == "process"
+
+
+def test_why_docker_was_not_taken_is_said_too(tmp_path: Path) -> None:
+    variables = PATH | {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    with pytest.raises(
+        UserError, match=r"docker: no Docker engine runs at unix:///.*\n  process: service.yaml of 'a' has no"
+    ):
+        choose_runtime(service(image=True, process=False), "auto", variables)
+
+
+@pytest.mark.docker
+def test_docker_is_taken_where_an_engine_answers(docker_engine: str) -> None:
+    assert choose_runtime(service(image=True), "auto", PATH | {"DOCKER_HOST": docker_engine}).name == "docker"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.errors import UserError
-from swath.execute.guard import guard, launcher
+from swath.execute.guard import GUARD, launcher
 from swath.execute.process_memory import MemoryWatch, group_members, processes_with
 from swath.model.invocation import Outcome
 from swath.model.units import Duration, Size
@@ -72,13 +72,24 @@ def run_child(child: Child, log: BinaryIO | None, stop: threading.Event) -> Outc
     Raises:
         UserError: there is no such program, or no such working directory.
     """
-    path = child.environment.get("PATH", os.defpath)
-    if find_program(child.argv[0], path) is None:
-        raise UserError(f"cannot start '{child.argv[0]}': there is no such program on PATH ({path})")
-    if not child.cwd.is_dir():
-        raise UserError(f"cannot start '{child.argv[0]}': there is no folder {child.cwd}")
+    problem = _problem(child)
+    if problem:
+        raise UserError(f"cannot start '{child.argv[0]}': {problem}")
     with _log_file(log) as target:
-        return _Attempt(child, target).outcome(stop)
+        try:
+            attempt = _Attempt(child, target)
+        except OSError as error:  # such as too many arguments
+            raise UserError(f"cannot start '{child.argv[0]}': {error.strerror}") from error
+        return attempt.outcome(stop)
+
+
+def _problem(child: Child) -> str:
+    name, path = child.argv[0], child.environment.get("PATH", os.defpath)
+    if find_program(name, path) is None:
+        if os.path.isfile(name) and "/" in name:
+            return f"it is not executable; `chmod +x {name}`, or name its interpreter in front of it"
+        return f"there is no such program on PATH ({path})"
+    return "" if child.cwd.is_dir() else f"there is no folder {child.cwd}"
 
 
 def find_program(name: str, path: str) -> str | None:
@@ -98,7 +109,7 @@ class _Attempt:
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            launcher(child.argv), cwd=child.cwd, env=dict(child.environment), stdin=guard().pipe(), stdout=log,
+            launcher(child.argv), cwd=child.cwd, env=dict(child.environment), stdin=GUARD.pipe(), stdout=log,
             stderr=None if log is None else subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self._pid = self._process.pid
@@ -163,13 +174,13 @@ class _Attempt:
     def _clear(self) -> resource.struct_rusage:
         """Kill who is left of the group, then take the program's exit: until then its number is no one else's."""
         _signal_group(self._pid, signal.SIGKILL)
+        GUARD.leave(self._pid)
         _, status, usage = os.wait4(self._pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self._exit.close()
         deadline = time.monotonic() + _DRAIN_S
         while _group_exists(self._pid) and group_members(self._pid) and time.monotonic() < deadline:
             time.sleep(_FIRST_LOOK_S)
-        guard().leave(self._pid)
         return usage
 
     def _peak_bytes(self, usage: resource.struct_rusage) -> int:

@@ -1,12 +1,10 @@
 """Choose the runtime: what the user says, else SWATH_RUNTIME, else `docker` where it works, else `process`.
 
-The docker runtime is imported only when it is chosen, or when an engine's socket is there: its SDK loads slowly.
+The docker runtime is imported only when it is chosen: that takes longer than all else here.
 """
 
 from __future__ import annotations
 
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from swath.errors import UserError
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from swath.model.service import Service
 
 RUNTIME_VARIABLE: Final = "SWATH_RUNTIME"
-_SOCKETS: Final = ("/var/run/docker.sock", "/run/docker.sock")
 
 
 def runtime_choice(option: str | None, environment: Mapping[str, str]) -> RuntimeChoice:
@@ -74,38 +71,23 @@ def choose_runtime(service: Service, choice: RuntimeChoice, environment: Mapping
             raise UserError(f"the runtime '{choice}' cannot run the service '{service.name}': {problem}")
         return runtime
     reasons: list[str] = []
-    for name in _candidates(service, environment, reasons):
-        runtime = runtime_named(name, environment)
-        problem = runtime.problem(service)
+    candidates: tuple[RuntimeName, ...] = ("docker", "process")
+    for name in candidates:
+        problem = _no_docker(service, environment) if name == "docker" else None
         if problem is None:
-            return runtime
+            runtime = runtime_named(name, environment)
+            problem = runtime.problem(service)
+            if problem is None:
+                return runtime
         reasons.append(f"{name}: {problem}")
     lines = "\n".join(f"  {reason}" for reason in reasons)
     raise UserError(f"no runtime can run the service '{service.name}':\n{lines}")
 
 
-def has_engine(environment: Mapping[str, str]) -> bool:
-    """Whether there is something that looks like a Docker engine; asks nobody, so it takes no time."""
-    if environment.get("DOCKER_HOST"):
-        return True
-    own = f"{environment.get('XDG_RUNTIME_DIR', '/run/user/0')}/docker.sock"
-    return any(_is_socket(Path(path)) for path in (*_SOCKETS, own))
-
-
-def _candidates(service: Service, environment: Mapping[str, str], reasons: list[str]) -> list[RuntimeName]:
-    candidates: list[RuntimeName] = []
+def _no_docker(service: Service, environment: Mapping[str, str]) -> str | None:
+    """Why docker is out of the question, asked before its runtime is imported, which takes a tenth of a second."""
     if service.image is None:
-        reasons.append("docker: service.yaml has no `image`")
-    elif not has_engine(environment):
-        reasons.append("docker: no engine is there (no DOCKER_HOST, no docker.sock)")
-    else:
-        candidates.append("docker")
-    candidates.append("process")
-    return candidates
+        return "service.yaml has no `image`"
+    from swath.execute.reach import engine_address, why_unreachable
 
-
-def _is_socket(path: Path) -> bool:
-    try:
-        return stat.S_ISSOCK(path.stat().st_mode)
-    except OSError:
-        return False
+    return why_unreachable(engine_address(environment))

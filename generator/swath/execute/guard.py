@@ -13,7 +13,6 @@ import contextlib
 import os
 import subprocess
 import threading
-from functools import cache
 from typing import Final
 
 # "+ID" enters a group, "-ID" takes it out; at the end of the input all that are in are killed.
@@ -73,12 +72,8 @@ class Guard:
             os.close(reading)
 
 
-@cache
-def guard() -> Guard:
-    """This process's guard."""
-    one = Guard()
-    atexit.register(one.close)
-    return one
+GUARD: Final = Guard()  # this process's; it starts with the first service
+atexit.register(GUARD.close)
 
 
 def launcher(argv: list[str]) -> list[str]:
