@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--profile", default="", help="a file of profiles/, without its suffix")
     parser.add_argument("--jobs", default="", help="most stages at a time")
     options = parser.parse_args()
+    os.environ.setdefault("SWATH_RUNTIME", "process")  # no Docker is needed here; SWATH_RUNTIME=docker uses it
     if options.archive:
         folder = Path(options.archive).resolve()
         if not folder.is_dir():

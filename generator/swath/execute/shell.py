@@ -13,7 +13,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Final
 
-from swath.execute.guard import guard
+from swath.execute.guard import GUARD
 from swath.model.invocation import Outcome
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ def run_shell(
 @contextlib.contextmanager
 def _guarded(group: int) -> Iterator[None]:
     """See to it that the group ends when this process does."""
-    os.write(guard().pipe(), f"+{group}\n".encode())
+    os.write(GUARD.pipe(), f"+{group}\n".encode())
     try:
         yield
     finally:
-        guard().leave(group)
+        GUARD.leave(group)
 
 
 def _wait(process: subprocess.Popen[bytes], stop: threading.Event, timeout_s: float | None, since: float) -> str:
