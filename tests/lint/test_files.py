@@ -169,6 +169,20 @@ def test_git_tracks_a_cached_output(root: Path) -> None:
     ]
 
 
+def test_outputs_that_dvc_would_not_keep(root: Path) -> None:
+    (root / ".dvcignore").write_text((root / ".dvcignore").read_text() + "*.tmp\n")
+    (root / "dvc.yaml").write_text(
+        "stages:\n  a:\n    cmd: x\n    outs: [a.tmp]\n    metrics: [/far/o, {/far/p: {cache: false}}]\n"
+    )
+
+    assert _told(root) == [
+        "E output-ignored dvc.yaml:4: stages.a.outs: .dvcignore takes the output a.tmp out: DVC refuses such a stage\n"
+        "  correct .dvcignore, or the output",
+        "E output-outside dvc.yaml:5: stages.a.metrics: the output /far/o is outside the repository, where DVC keeps nothing\n"
+        "  write below the repository",
+    ]
+
+
 def test_outputs_that_overlap_are_told_all(root: Path) -> None:
     (root / "dvc.yaml").write_text(
         "stages:\n  a: {cmd: x, outs: [o, q]}\n  b: {cmd: x, outs: [o]}\n  c: {cmd: x, outs: [q/r]}\n"

@@ -88,10 +88,16 @@ def _deps(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Observ
 
 
 def _outs(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Observation]:
-    if facts.git is None or group.is_outline:
+    if group.is_outline:
         return
     for out in stage.outs:
-        if out.cache and "://" not in out.path and facts.git.has(out.path):
+        if out.path.startswith("/") and out.cache:
+            message = f"the output {out.path} is outside the repository, where DVC keeps nothing"
+            yield Observation("output-outside", out.kind, message, "write below the repository", (out.kind,))
+        elif out.path in facts.ignored_outputs:
+            message = f".dvcignore takes the output {out.path} out: DVC refuses such a stage"
+            yield Observation("output-ignored", out.kind, message, "correct .dvcignore, or the output", (out.kind,))
+        elif facts.git is not None and out.cache and "://" not in out.path and facts.git.has(out.path):
             message = f"Git tracks the output {out.path}, which DVC's cache should keep"
             hint = f"git rm -r --cached '{out.path}', or give the output `cache: false`"
             yield Observation("output-tracked", out.kind, message, hint, (out.kind,))

@@ -66,6 +66,7 @@ class RepositoryFacts:
         existing: deps that are on the disk.
         provided: paths that stages and `.dvc` files make, sorted.
         is_complete: all stages of all files could be read.
+        ignored_outputs: outputs that `.dvcignore` takes out.
     """
 
     load_findings: tuple[Finding, ...]
@@ -79,6 +80,7 @@ class RepositoryFacts:
     existing: frozenset[str] = frozenset()
     provided: tuple[str, ...] = ()
     is_complete: bool = True
+    ignored_outputs: frozenset[str] = frozenset()
 
     @property
     def stages(self) -> Iterator[Stage]:
@@ -120,6 +122,7 @@ def read_facts(repository: Repository) -> RepositoryFacts:
         dvcignore=_lines(repository.root / ".dvcignore"),
         workflow_files=repository.workflow_files,
         is_complete=is_complete,
+        ignored_outputs=frozenset(out.path for stage in stages for out in stage.outs if _is_out(repository, out.path)),
         existing=frozenset(dep for dep in deps if os.path.lexists(repository.root / dep)),
         provided=tuple(sorted({*data, *(out.path for stage in everything for out in stage.outs)})),
     )
@@ -241,6 +244,14 @@ def _git_names(repository: Repository, arguments: Sequence[str]) -> list[str] | 
     command = ["git", "ls-files", "-z", *arguments]
     result = subprocess.run(command, cwd=repository.root, capture_output=True, check=False)
     return [os.fsdecode(name) for name in result.stdout.split(b"\0") if name] if result.returncode == 0 else None
+
+
+def _is_out(repository: Repository, path: str) -> bool:
+    """Whether `.dvcignore` takes a path out."""
+    if repository.ignore is None or "://" in path or path.startswith("/"):
+        return False
+    full = str(repository.root / path)
+    return bool(repository.ignore.is_ignored_file(full) or repository.ignore.is_ignored_dir(full))
 
 
 def _counts(repository: Repository, path: str) -> bool:
