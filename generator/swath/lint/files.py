@@ -68,23 +68,30 @@ def _deps(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Observ
     texts = _templates(group, "deps", len(stage.deps))
     unknown = {f"services/{command.words[0]}" for command in group.commands(stage) if command.words}
     for position, dep in enumerate(stage.deps):
-        path = dep.path
-        if "://" in path or path.startswith("/") or has_sign(path) or facts.makes(path):
-            continue
-        if path in unknown and path not in facts.existing:  # told already
-            continue
-        if facts.git is None and path in facts.existing:
-            continue
-        if facts.git is not None and (facts.git.has(path) or any(map(facts.git.is_tracked, parents(path)))):
+        path, steps = dep.path, ("deps", position)
+        if not _is_checked(path) or _is_provided(facts, path):
             continue
         text = texts[position] if texts else path
-        steps = ("deps", position)
         if path in facts.existing:
             message = f"the dep {path} is neither in Git nor an output nor behind a .dvc file: it exists only here"
             yield Observation("dep-untracked", text, message, "track it: git add, or dvc add", steps, "warning")
-        elif facts.is_complete:
+        elif facts.is_complete and path not in unknown:  # else it was told already, or a stage may make it
             message = f"the dep {path} does not exist, and no stage or .dvc file makes it"
             yield Observation("dep-missing", text, message, "correct the path, or add the file", steps, "warning")
+
+
+def _is_checked(path: str) -> bool:
+    """Whether a dep is a known path of the repository."""
+    return not ("://" in path or path.startswith("/") or has_sign(path))
+
+
+def _is_provided(facts: RepositoryFacts, path: str) -> bool:
+    """Whether a dep is there for everybody, or will be."""
+    if facts.makes(path):
+        return True
+    if facts.git is None:
+        return path in facts.existing
+    return facts.git.has(path) or any(map(facts.git.is_tracked, parents(path)))  # inside a submodule
 
 
 def _outs(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Observation]:

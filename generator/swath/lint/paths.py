@@ -117,32 +117,37 @@ def _is_free(facts: RepositoryFacts, stage: Stage, path: str) -> bool:
 
 
 def _volumes(facts: RepositoryFacts, stage: Stage, arguments: Arguments, command: Command) -> Iterator[Observation]:
-    known = facts.settings.volumes
     for direction in ("input", "output"):
         for parameter, value in arguments.paths(direction):
-            option = f"--{parameter.name}"
-            volume = volume_of(value)
-            if volume is None:
-                if value.startswith(VOLUME):
-                    message = f"{option}: {value!r} is no volume: write volume:NAME or volume:NAME/PATH"
-                    yield Observation("volume", f"{option} {value}", message, "", command.steps)
+            if not value.startswith(VOLUME):
                 continue
-            name, below = volume
-            if name not in known:
-                hint = did_you_mean(name, known) or (one_of(known) if known else "add it under `volumes`")
-                message = f"{option}: swath.yaml names no volume '{name}'"
-                yield Observation("volume", f"{option} {name}", message, hint, command.steps)
-            elif ".." in below.split("/"):
-                message = f"{option}: {value!r} leads out of the volume"
-                yield Observation("volume", f"{option} {value}", message, "", command.steps)
-            elif direction == "output" and known[name].read_only:
-                message = f"{option}: the volume '{name}' is read-only"
-                hint = f"set `read_only: false` under volumes.{name} of swath.yaml to let stages write there"
-                yield Observation("volume", f"{option} {name}", message, hint, command.steps)
+            option = f"--{parameter.name}"
+            message, hint = _volume_problem(facts, value, is_output=direction == "output")
+            if message:
+                yield Observation("volume", f"{option} {value}", f"{option}: {message}", hint, command.steps)
             elif direction == "input" and not _follows_data(stage, command):
+                name = value.removeprefix(VOLUME).partition("/")[0]
                 message = f"{option}: nothing tells that the data in volume '{name}' changed"
                 hint = "add a catalogue or checksum file of it to deps"
                 yield Observation("volume-dep", f"{option} {name}", message, hint, command.steps, "warning")
+
+
+def _volume_problem(facts: RepositoryFacts, value: str, *, is_output: bool) -> tuple[str, str]:
+    """What is wrong with a volume's path and what to do; empty texts: nothing."""
+    known = facts.settings.volumes
+    volume = volume_of(value)
+    if volume is None:
+        return f"{value!r} is no volume: write volume:NAME or volume:NAME/PATH", ""
+    name, below = volume
+    if name not in known:
+        hint = did_you_mean(name, known) or (one_of(known) if known else "add it under `volumes`")
+        return f"swath.yaml names no volume '{name}'", hint
+    if ".." in below.split("/"):
+        return f"{value!r} leads out of the volume", ""
+    if is_output and known[name].read_only:
+        hint = f"set `read_only: false` under volumes.{name} of swath.yaml to let stages write there"
+        return f"the volume '{name}' is read-only", hint
+    return "", ""
 
 
 def _follows_data(stage: Stage, command: Command) -> bool:
