@@ -224,13 +224,11 @@ def remove_orphans(root: Path, environ: Mapping[str, str] | None = None) -> tupl
 
 
 def _clear(engine: Engine, root: Path) -> tuple[str, ...]:
-    containers = engine.containers([f"{LABEL}.repository={repository_label(root)}"])
-    sessions = {identifier: labels.get(f"{LABEL}.session", "") for identifier, labels in containers}
     removed = []
-    for dead, folder in staging.dead_sessions(root):
-        for identifier in [identifier for identifier, session in sessions.items() if session == dead]:
-            engine.remove(identifier)
-            removed.append(identifier)
+    for session, folder in staging.dead_sessions(root):
+        for container in engine.containers([f"{LABEL}.session={session}"]):
+            engine.remove(container)
+            removed.append(container)
         staging.remove_tree(folder)
     return tuple(removed)
 

@@ -134,11 +134,11 @@ class Engine:
                 hint="see `image.reference` in its service.yaml; a private registry needs `docker login` first",
             ) from error
 
-    def containers(self, labels: list[str]) -> list[tuple[str, Mapping[str, str]]]:
-        """Containers, running or not, that have all these labels: id and labels."""
+    def containers(self, labels: list[str]) -> list[str]:
+        """The ids of the containers, running or not, that have all these labels."""
         with translated(self.address):
             found = self.api.containers(all=True, filters={"label": labels})
-        return [(item["Id"], item.get("Labels") or {}) for item in found]
+        return [str(item["Id"]) for item in found]
 
     def remove(self, container: str) -> None:
         """Kill and remove a container, be it there or not."""

@@ -85,8 +85,9 @@ class Session:
         self.folder = root / STAGING / self.identifier
         self.folder.mkdir(parents=True)
         self._numbers = itertools.count(1)
-        self._lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        self._lock = os.open(self.folder / "new-lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        (self.folder / "new-lock").rename(self.folder / "lock")  # so nobody finds it free
 
     def new_folder(self) -> Path:
         """An empty folder for one attempt."""
@@ -118,10 +119,10 @@ def dead_sessions(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _drop_if_old(folder: Path) -> None:
-    """Drop an empty session that was killed between its first two steps."""
+    """Drop a session that was killed before it had its lock."""
     with contextlib.suppress(OSError):
         if time.time() - folder.stat().st_mtime > _MAKING_S:
-            folder.rmdir()
+            remove_tree(folder)
 
 
 def stage_invocation(invocation: Invocation, folder: Path) -> Staging:
