@@ -27,6 +27,7 @@ import yaml
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from pystac_client.warnings import DoesNotConformTo
 from urllib3 import Retry
 
 Item = dict[str, Any]
@@ -144,7 +145,7 @@ def stac_items(url: str, wish: Wish) -> Iterator[Item]:
         raise SearchError(f"{url} refuses the search ({status}): {text[0][:200]}") from error
     except (requests.ConnectionError, requests.Timeout) as error:
         raise PassingError(f"{url} does not answer: {type(error).__name__}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (DoesNotConformTo, ValueError, KeyError, TypeError) as error:
         raise SearchError(f"{url} does not answer as a STAC API: {error}") from error
 
 
