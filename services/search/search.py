@@ -319,7 +319,7 @@ def wish_from(arguments: argparse.Namespace) -> Wish:
 def found_items(arguments: argparse.Namespace, wish: Wish) -> Iterable[Item]:
     """What the chosen back end has."""
     if arguments.backend == "dhus":
-        raise SearchError("a DHuS hub is searched by the service search-dhus (sentinelsat, GPL); see docs/how-to/use-your-own-scenes.md")
+        raise SearchError("there is no back end for DHuS hubs yet: use archive or stac; see docs/explanation/data-sources.md")
     if arguments.backend == "stac":
         if arguments.url == "none":
             raise SearchError("--backend stac needs --url, such as https://earth-search.aws.element84.com/v1")
