@@ -228,3 +228,17 @@ def test_a_service_that_is_not_there(root: Path) -> None:
     done = swath(root, "exec", "othre")
     expected = "there is no service 'othre' (no services/othre/service.yaml)\n  did you mean 'other'?\n"
     assert (done.returncode, done.stderr) == (1, expected)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_repository_that_cannot_be_written(root: Path) -> None:
+    (root / ".dvc").chmod(0o500)
+    done = swath(root, "exec", "upper", "--input", "data/a", "--out", "o")
+    assert (done.returncode, "Permission denied" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_the_making_of_an_environment_is_announced_once(root: Path) -> None:
+    text = f"name: a\nkind: processing\ndescription: d\nentrypoint: [python, run.py]\nprocess: {{python: r.txt}}\n{PARAMETERS}\n"
+    add_service(root, "a", text, {"run.py": "", "r.txt": ""})
+    said = [swath(root, "exec", "a", SWATH_CACHE_DIR=str(root / "cache")).stderr for _ in range(2)]
+    assert said == ["swath: making the Python environment of 'a' (once for these requirements) ...\n", ""]

@@ -125,6 +125,21 @@ def test_values_that_do_not(template: str, resolved: str, message: str) -> None:
     assert [problem.message for problem in templating_problems(template, resolved)] == [message]
 
 
+@pytest.mark.parametrize(
+    "template",
+    ["# don't\nswath exec s --a ${x}", "echo it\\'s\nswath exec s --a ${x}", "echo 'a\nb'\nswath exec s --a ${x}", "echo $'\\'' ; swath exec s --a ${x}",
+     "swath exec s --a ${x} # don't", "swath exec s --a `echo '${x}'`", "swath exec s <<'E'\n${x}\nE", "echo \"it's\"\nswath exec s --a ${x}"],
+)  # fmt: skip
+def test_quotes_elsewhere_protect_no_value(template: str) -> None:
+    assert templating_problems(template, template.replace("${x}", "1; touch y"))
+    assert not templating_problems(template, template.replace("${x}", "1"))
+
+
+def test_quotes_in_one_line_of_several_do() -> None:
+    template = "echo 'a'\nswath exec s --a '${x}' --b \"it's ${y}\"\necho \"b\""
+    assert not templating_problems(template, template.replace("${x}", "1; 2").replace("${y}", "3; 4"))
+
+
 def test_every_wrong_value_is_named_with_a_way_out() -> None:
     problems = templating_problems("--a ${x} --b '${y}'", "--a 1 2 --b 'it's'")
     assert [(problem.expression, problem.value, problem.hint) for problem in problems] == [

@@ -6,6 +6,7 @@ counts). The service's own output passes through; ours is one line on stderr whe
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from swath.errors import EXIT_BUG, EXIT_OK, InterruptedRunError, PassingFaultError, StageFailedError, SwathError
+from swath.errors import (
+    EXIT_BUG,
+    EXIT_OK,
+    InterruptedRunError,
+    PassingFaultError,
+    StageFailedError,
+    SwathError,
+    UserError,
+)  # fmt: skip
 from swath.execute.choose import choose_runtime, runtime_choice
 from swath.execute.command import Workplace, invocation_from_words
 from swath.execute.scratch import drop_scratch, open_scratch, scratch_path
@@ -36,6 +45,7 @@ Usage: swath exec [--runtime auto|process|docker|inside] SERVICE [--name value .
   swath service show SERVICE   what arguments one takes
 """
 _PASSED_ON: Final = ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _VISIBLE_DEVICES: Final = "CUDA_VISIBLE_DEVICES"
 
 
@@ -52,6 +62,9 @@ def main(words: Sequence[str]) -> int:
     except SwathError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"swath exec: {error}\n")
+        return PassingFaultError.exit_code if error.errno in _NO_SPACE else UserError.exit_code
     except Exception as error:  # noqa: BLE001 - the boundary: whatever comes here is a bug
         return _report_bug(error)
     return EXIT_OK

@@ -8,6 +8,7 @@ seldom has.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -64,7 +65,8 @@ class ProcessRuntime:
         if problem:
             raise UserError(problem)
         python = self.environment_of(invocation.service, invocation.folder)
-        if python is not None:
+        if python is not None and not python.is_made():
+            _say(log, f"making the Python environment of '{invocation.service.name}' (once for these requirements) ...")
             make_environment(python, self.source, log, stop)
         words = entrypoint_words(invocation, str(invocation.folder), python=str(python.python) if python else None)
         return run_in_place(invocation, words, host_environment(invocation, self.source, python), log, stop)
@@ -128,6 +130,13 @@ def run_in_place(
         hint = f"{outcome.reason}; its secrets {', '.join(secrets)} are not set in the environment"
         return replace(outcome, reason=hint)
     return outcome
+
+
+def _say(log: BinaryIO | None, sentence: str) -> None:
+    """Write a line where the service's own output goes."""
+    stream = log or sys.stderr.buffer
+    stream.write(f"swath: {sentence}\n".encode())
+    stream.flush()
 
 
 def _not_written(paths: list[str]) -> str:

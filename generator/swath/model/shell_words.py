@@ -30,6 +30,7 @@ _ALLOWED: Final[dict[Context, str]] = {
     "double": f'[^"$`\\\\\\x00{_LINE_ENDS}]',
 }
 _PLACEHOLDER: Final = re.compile(r"(?<!\\)\$\{(?P<inner>.*?)\}")  # as dvc.parsing.interpolate has it
+_NESTING: Final = re.compile(r"\$[('\"]|`|<<|\\\$\{")
 _MENTIONS_EXEC: Final = re.compile(r"(?:^|[\s;&|(])swath\s+exec(?=\s|$)")
 _TOKEN: Final = re.compile(
     rf"""
@@ -187,14 +188,18 @@ def _split(template: str) -> tuple[_Part, ...]:
 def _contexts(template: str, places: list[re.Match[str]]) -> list[Context]:
     """The quotes around each placeholder.
 
-    Only plain quoting is told apart. Behind a ``$(``, a backtick, a here-document or an escaped ``${`` quotes nest, so
-    everything from there on counts as bare: harmless as a bare word is harmless anywhere.
+    Only plain quoting is told apart. Where more is at work, a value must be harmless as a bare word, and so anywhere:
+    behind a ``$(``, a backtick, a here-document, ``$'`` or an escaped ``${``, where quotes nest or mean something else;
+    and in all of a command in which a line ends inside of quotes, since DVC hands the lines of a text to a shell each,
+    and a shell takes the apostrophe of a comment for none.
     """
+    if any(_context_behind(line, 0, len(line), "bare") != "bare" for line in template.splitlines()):
+        return ["bare"] * len(places)
     contexts: list[Context] = []
     context: Context = "bare"
     nested, position = False, 0
     for place in places:
-        nested = nested or re.search(r"\$\(|`|<<|\\\$\{", template[position : place.start()]) is not None
+        nested = nested or _NESTING.search(template, position, place.start()) is not None
         context = _context_behind(template, position, place.start(), context)
         contexts.append("bare" if nested else context)
         position = place.end()
