@@ -21,6 +21,8 @@ CRS = "EPSG:3035"
 PIXEL_M = 10.0
 STAND_M = 210.0
 """Mean edge of a stand."""
+SMALLEST_M2 = 400.0
+"""Smaller polygons are no stands but crumbs of the raster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +139,25 @@ def truth_features(landscape: Landscape) -> list[dict[str, object]]:
         (int(value), shapely.geometry.shape(geometry))
         for geometry, value in rasterio.features.shapes(landscape.stands, transform=landscape.transform)
     ]
-    simple = shapely.coverage_simplify([polygon for _, polygon in found], 12.0)
+    polygons = shapely.coverage_simplify([polygon for _, polygon in found], 12.0)
+    degrees = shapely.transform(polygons, to_degrees)
     features: list[dict[str, object]] = []
-    for (stand, _), polygon in zip(found, simple, strict=True):
-        if polygon.is_empty or polygon.area < 400:
+    for (stand, _), metres, polygon in zip(found, polygons, degrees, strict=True):
+        if metres.is_empty or metres.area < SMALLEST_M2:
             continue
         number = int(landscape.classes[stand])
-        geometry = rasterio.warp.transform_geom(CRS, "EPSG:4326", shapely.geometry.mapping(polygon), precision=7)
         features.append(
             {
                 "type": "Feature",
                 "id": len(features) + 1,
                 "properties": {"class_id": number, "class_name": table[number], "stand": stand},
-                "geometry": geometry,
+                "geometry": shapely.geometry.mapping(polygon),
             }
         )
     return features
+
+
+def to_degrees(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points of `CRS` as longitude and latitude, to the centimetre."""
+    longitude, latitude = rasterio.warp.transform(CRS, "EPSG:4326", points[:, 0], points[:, 1])
+    return np.round(np.column_stack([longitude, latitude]), 7)

@@ -18,10 +18,9 @@ def box_mean(field: Field, radius: int, axis: int) -> Field:
     """The mean of 2 x `radius` + 1 neighbours along an axis, edges mirrored."""
     widths = [(0, 0)] * field.ndim
     widths[axis] = (radius + 1, radius)
-    sums = np.cumsum(np.pad(field, widths, mode="symmetric"), axis=axis)
-    high = np.take(sums, range(2 * radius + 1, sums.shape[axis]), axis=axis)
-    low = np.take(sums, range(sums.shape[axis] - 2 * radius - 1), axis=axis)
-    return (high - low) / (2 * radius + 1)
+    sums = np.moveaxis(np.cumsum(np.pad(field, widths, mode="symmetric"), axis=axis), axis, 0)
+    window = 2 * radius + 1
+    return np.moveaxis((sums[window:] - sums[:-window]) / window, 0, axis)
 
 
 def smooth(field: Field, radius: int) -> Field:

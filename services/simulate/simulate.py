@@ -15,21 +15,23 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+import rasterio.errors
 import rasterio.warp
 from affine import Affine
 from landscape import CLASSES, CRS, Landscape, make_landscape, truth_features
 from noise import Field
 from numpy.typing import NDArray
-from spectra import BANDS, blur_as_instrument, cover, paint
+from spectra import BANDS, View, blur_as_instrument, cover, paint
 
-ATTRIBUTION = "Simulated scene; band statistics from modified Copernicus Sentinel data [2015]"
+ATTRIBUTION = "Simulated. Contains modified Copernicus Sentinel data [2015] (band statistics)"
 NO_DATA_MASK = 255
 MARGIN_M = 400.0
 
 README = """# Simulated scenes
 
 Nothing here was seen by a satellite. `swath exec simulate` drew the pixels from class-wise band statistics of a real
-Sentinel-2 patch (contains modified Copernicus Sentinel data [2015]) over a made-up landscape. Land cover, forest types,
+Sentinel-2 patch in Slovenia over a made-up landscape. Contains modified Copernicus Sentinel data [2015]; the classes of
+that patch are of the land-use register (RABA) of the Slovenian Ministry of Agriculture, Forestry and Food. Land cover, forest types,
 seasons and clouds are assumptions. Figures reached on these scenes say that the workflow works, and nothing about the
 real world.
 """
@@ -88,7 +90,6 @@ SCENES = (
     Scene(WEST, "20210502T101031", "spring"),
     Scene(WEST, "20210714T101031", "summer", clouds=0.1),
     Scene(WEST, "20210912T101031", "autumn", edge=True),
-    Scene(EAST, "20210714T101031", "summer"),
     Scene(EAST, "20210803T101031", "summer", clouds=1.0, blind_mask=True),
     Scene(EAST, "20210917T101031", "autumn", clouds=0.06),
     Scene(EAST, "20220828T101031", "late_summer", baseline="04.00"),
@@ -125,8 +126,9 @@ def outside(size: int) -> NDArray[np.bool_]:
 def draw(scene: Scene, size: int, landscape: Landscape, seed: int) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """The numbers of a scene as its producer would write them, and its cloud mask."""
     stands = stands_of(scene.site, size, landscape)
-    image: Field = paint(landscape.classes[stands], stands, scene.season, scene.id, seed)
-    image, covered = cover(image, scene.clouds, scene.id, seed)
+    view = View(scene.site.name, scene.acquired, scene.season, seed)
+    image: Field = paint(landscape.classes[stands], stands, view)
+    image, covered = cover(image, scene.clouds, view)
     numbers = np.clip(np.round(blur_as_instrument(image)), 1, 20000) - scene.offset
     mask = np.zeros((size, size), dtype="uint8") if scene.blind_mask else covered.astype("uint8")
     if scene.edge:
@@ -135,7 +137,9 @@ def draw(scene: Scene, size: int, landscape: Landscape, seed: int) -> tuple[NDAr
     return numbers.astype("uint16"), mask
 
 
-def write_raster(path: Path, values: NDArray[np.uint16] | NDArray[np.uint8], site: Site, nodata: int, tags: dict[str, str]) -> None:
+def write_raster(
+    path: Path, values: NDArray[np.uint16] | NDArray[np.uint8], site: Site, nodata: int, tags: dict[str, str]
+) -> None:
     """Write a GeoTIFF under a temporary name and rename it."""
     values = values if values.ndim == 3 else values[None]
     names = BANDS if values.shape[0] == len(BANDS) else ("clouds",)
@@ -181,6 +185,10 @@ def write_archive(out: Path, size: int, seed: int) -> None:
     for part in ("scenes", "truth"):
         (out / part).mkdir(parents=True, exist_ok=True)
     landscape = make_landscape(bounds_of((WEST, EAST), size), seed)
+    made = {f"{scene.id}{suffix}" for scene in SCENES for suffix in (".tif", ".clouds.tif")}
+    for old in sorted((out / "scenes").glob("SIM_*")):
+        if old.name not in made:
+            old.unlink()
     for scene in SCENES:
         write_scene(out / "scenes", scene, size, landscape, seed)
     collection = {"type": "FeatureCollection", "name": "landcover", "features": truth_features(landscape)}
@@ -200,7 +208,12 @@ def main() -> int:
     if not 64 <= arguments.size <= 2048 or arguments.seed < 0:
         print("simulate: --size must be between 64 and 2048, and --seed not negative", file=sys.stderr)
         return 1
-    write_archive(arguments.out, arguments.size, arguments.seed)
+    try:
+        write_archive(arguments.out, arguments.size, arguments.seed)
+    except (OSError, rasterio.errors.RasterioError) as error:
+        print(f"simulate: {arguments.out}: cannot be written: {error}", file=sys.stderr)
+        return 1
+    print(f"simulate: {len(SCENES)} simulated scenes of {arguments.size} x {arguments.size} pixels")
     return 0
 
 

@@ -5,6 +5,7 @@ What is measured (statistics.json) and what is assumed (the factors below) is ke
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,47 @@ BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "
 BLOCK = {"B01": 6, "B09": 6, "B10": 6, "B05": 2, "B06": 2, "B07": 2, "B8A": 2, "B11": 2, "B12": 2}
 """Pixels of 10 m that one pixel of the instrument covers, where it is more than one."""
 
-MEASURED = {BROADLEAF: "forest_bright", CONIFER: "forest_dark", GRASSLAND: "grassland", CROPLAND: "grassland", BUILT_UP: "built_up"}
+MEASURED = {
+    BROADLEAF: "forest_bright",
+    CONIFER: "forest_dark",
+    MIXED: "forest_middle",
+    GRASSLAND: "grassland",
+    CROPLAND: "grassland",
+    BUILT_UP: "built_up",
+}
 WATER_MEAN = (1090, 820, 590, 360, 310, 260, 250, 210, 190, 90, 9, 90, 55)
 """Assumed: the patch has no water."""
 
 VISIBLE, EDGE, NIR, SWIR = slice(1, 4), slice(4, 5), slice(5, 10), slice(11, 13)
+
+
+STAND_SHARE = 0.45
+"""Share of a class's variance that lies between stands; assumed."""
+OTHER_KIND = 1.7
+"""Groups of the other kind of tree in pure stands, in standard deviations."""
+GROUP = 1.3
+"""Groups of one kind in mixed stands."""
+SLOPE = 0.04
+"""Brightness of slopes towards and away from the sun."""
+SHADOW = (9, 7)
+"""Rows down and columns left from a cloud to its shadow."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which place is seen when.
+
+    Attributes:
+        site: names the place: what stays between dates is drawn by it.
+        date: names the date.
+        season: a key of `SEASONS`.
+        seed: of the archive.
+    """
+
+    site: str
+    date: str
+    season: str
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +80,8 @@ SEASONS = {
     "spring": Season(
         "20150711",
         {
-            BROADLEAF: (1.06, 1.12, 0.74, 1.02),
+            BROADLEAF: (1.06, 1.12, 0.86, 1.02),
+            MIXED: (1.03, 1.06, 0.9, 0.99),
             CONIFER: (1.01, 1.0, 0.95, 0.96),
             GRASSLAND: (0.95, 0.92, 1.02, 0.85),
             CROPLAND: (1.28, 1.3, 0.72, 1.3),
@@ -54,7 +92,8 @@ SEASONS = {
     "autumn": Season(
         "20150909",
         {
-            BROADLEAF: (1.14, 1.18, 0.82, 1.08),
+            BROADLEAF: (1.14, 1.18, 0.92, 1.08),
+            MIXED: (1.07, 1.08, 0.92, 1.01),
             CONIFER: (1.0, 0.98, 0.92, 0.94),
             GRASSLAND: (1.02, 1.02, 0.88, 0.98),
             CROPLAND: (1.3, 1.26, 0.68, 1.28),
@@ -63,6 +102,7 @@ SEASONS = {
 }
 
 
+@functools.cache
 def statistics() -> dict[str, dict[str, dict[str, dict[str, list[float]]]]]:
     """The measured figures."""
     return json.loads(STATISTICS.read_text())  # type: ignore[no-any-return]  # our own file
@@ -86,47 +126,61 @@ def class_figures(season: Season, number: int) -> tuple[Field, Field]:
     return np.array(figures["mean"]) * factor, np.linalg.cholesky(covariance + np.diag(np.full(len(BANDS), 1.0)))
 
 
-def texture(shape: tuple[int, int], scene: str, seed: int) -> Field:
-    """Noise per band, variance 1: partly the place's own (stays between dates), partly the date's; partly fine-grained."""
-    size = (len(BANDS), *shape)
-    place = 0.8 * correlated(generator(seed, "place"), size, 3) + 0.6 * correlated(generator(seed, "grain"), size, 0)
-    date = 0.8 * correlated(generator(seed, scene), size, 3) + 0.6 * correlated(generator(seed, scene, "grain"), size, 0)
-    return 0.8 * place + 0.6 * date
+@functools.cache
+def place_texture(shape: tuple[int, int], site: str, seed: int) -> Field:
+    """Noise per band, variance 1, that stays between the dates of a site: partly smooth, partly fine-grained."""
+    return two_grains((len(BANDS), *shape), (seed, site, "place"))
 
 
-def species(classes: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-    """Which trees stand on each pixel: mixed stands are groups of both kinds, pure ones have a few of the other."""
-    groups = correlated(generator(seed, "groups"), classes.shape, 2)
-    limit = np.select([classes == BROADLEAF, classes == CONIFER, classes == MIXED], [-1.5, 1.5, 0.0], np.nan)
-    trees = np.where(groups > limit, BROADLEAF, CONIFER)
-    return np.where(np.isnan(limit), classes, trees).astype("uint8")
+def two_grains(size: tuple[int, ...], words: tuple[int | str, ...]) -> Field:
+    """Noise of variance 1 with patches of about 30 m and grains of a pixel."""
+    return 0.8 * correlated(generator(*words), size, 3) + 0.6 * correlated(generator(*words, "grain"), size, 0)
 
 
-def paint(classes: NDArray[np.uint8], stands: NDArray[np.int32], season_name: str, scene: str, seed: int) -> Field:
+def texture(stands: NDArray[np.int32], view: View) -> Field:
+    """Noise per band, variance 1: partly the stand's, partly the place's, partly the date's."""
+    shape = stands.shape
+    date = two_grains((len(BANDS), *shape), (view.seed, view.site, view.date))
+    inside = 0.8 * place_texture(shape, view.site, view.seed) + 0.6 * date  # type: ignore[arg-type]  # two axes
+    size = (len(BANDS), int(stands.max()) + 1)
+    lasting = generator(view.seed, "stand").standard_normal(size)
+    passing = generator(view.seed, "stand", view.date).standard_normal(size)
+    of_stand = (0.9 * lasting + 0.44 * passing)[:, stands]
+    return STAND_SHARE**0.5 * of_stand + (1 - STAND_SHARE) ** 0.5 * inside
+
+
+def shown_classes(classes: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """What stands on each pixel: pure stands have groups of the other kind, mixed ones of both."""
+    groups = correlated(generator(view.seed, view.site, "groups"), classes.shape, 2)
+    shown = classes.copy()
+    shown[(classes == BROADLEAF) & (groups < -OTHER_KIND)] = CONIFER
+    shown[(classes == CONIFER) & (groups > OTHER_KIND)] = BROADLEAF
+    shown[(classes == MIXED) & (groups < -GROUP)] = CONIFER
+    shown[(classes == MIXED) & (groups > GROUP)] = BROADLEAF
+    return shown
+
+
+def paint(classes: NDArray[np.uint8], stands: NDArray[np.int32], view: View) -> Field:
     """The land without clouds.
 
     Args:
         classes: class of each pixel.
-        stands: stand of each pixel; stands differ in brightness by their age and soil.
-        season_name: a key of `SEASONS`.
-        scene: names the scene, so that its noise differs from that of others.
-        seed: of the archive.
+        stands: stand of each pixel; stands differ by age, soil and use.
+        view: of which place, when.
 
     Returns:
         Reflectance x 10000, bands first.
     """
-    season = SEASONS[season_name]
-    shown = species(classes, seed)
-    noise = texture(classes.shape, scene, seed)
+    season = SEASONS[view.season]
+    shown = shown_classes(classes, view)
+    noise = texture(stands, view)
     image = np.zeros((len(BANDS), *classes.shape))
     for number in sorted(set(np.unique(shown).tolist())):
         mean, lower = class_figures(season, number)
         here = shown == number
         image[:, here] = mean[:, None] + lower @ noise[:, here]
-    brightness = 1 + 0.05 * generator(seed, "stands").standard_normal(int(stands.max()) + 1)[stands]
-    slope = 1 + 0.06 * correlated(generator(seed, "slope"), classes.shape, 14)
-    land = classes != WATER
-    image[4:] = np.where(land, image[4:] * brightness * slope, image[4:])
+    slope = 1 + SLOPE * correlated(generator(view.seed, view.site, "slope"), classes.shape, 14)
+    image[4:] = np.where(classes != WATER, image[4:] * slope, image[4:])
     return np.maximum(image, 1)
 
 
@@ -144,7 +198,7 @@ def blur_as_instrument(image: Field) -> Field:
     return image
 
 
-def cover(image: Field, share: float, scene: str, seed: int) -> tuple[Field, NDArray[np.bool_]]:
+def cover(image: Field, share: float, view: View) -> tuple[Field, NDArray[np.bool_]]:
     """Put clouds and their shadows over about `share` of the land (1: all of it).
 
     Returns:
@@ -153,13 +207,15 @@ def cover(image: Field, share: float, scene: str, seed: int) -> tuple[Field, NDA
     if share <= 0:
         return image, np.zeros(image.shape[1:], dtype=bool)
     shape = image.shape[1:]
-    field = correlated(generator(seed, scene, "cloud"), shape, 18)
+    above = (shape[0] + SHADOW[0], shape[1] + SHADOW[1])
+    field = correlated(generator(view.seed, view.site, view.date, "cloud"), above, 18)
     edge = np.quantile(field, 1 - share) if share < 1 else field.min() - 1.5
-    density = np.clip((field - edge) / 0.8, 0, 1)
+    sky = np.clip((field - edge) / 0.8, 0, 1)
+    density = sky[SHADOW[0] :, : shape[1]]
+    shadow = sky[: shape[0], SHADOW[1] :] * (share < 1)
     figures = statistics()["cloud"]["20150820"]
     lower = np.linalg.cholesky(np.array(figures["covariance"]) + np.eye(len(BANDS)))
-    noise = correlated(generator(seed, scene, "cloud texture"), (len(BANDS), *shape), 5)
+    noise = correlated(generator(view.seed, view.site, view.date, "cloud texture"), (len(BANDS), *shape), 5)
     cloud = np.array(figures["mean"])[:, None, None] + np.einsum("ij,jkl->ikl", lower, noise)
-    shadow = np.roll(density, (9, -7), axis=(0, 1)) * (share < 1)
     image = image * (1 - 0.45 * shadow)
     return image * (1 - density) + cloud * density, (density > 0.25) | (shadow > 0.35)
