@@ -97,6 +97,8 @@ def refusal(item: Item, wish: Wish) -> str | None:
     cloud = item["properties"].get("eo:cloud_cover")
     if wish.max_cloud < 100 and (cloud is None or cloud > wish.max_cloud):
         return "too cloudy"
+    if not {"image", *BANDS} & band_assets(item).keys():
+        return "without bands as GeoTIFF"
     return None
 
 
