@@ -1,96 +1,102 @@
-"""Read bands of a scene from a STAC hub's GeoTIFFs: only the box, onto one 10 m grid; nothing is downloaded whole."""
+"""How GDAL reaches the files of a STAC hub, and what it says when it cannot.
+
+Nothing is fetched whole: GDAL asks for the blocks that a window needs.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-import numpy as np
 import rasterio
 import rasterio.errors
-import rasterio.warp
 import requests
-from affine import Affine
 from fetch import DownloadError, PassingError
-from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
 
-PIXEL_M = 10.0
-GDAL = {
-    "GDAL_HTTP_MAX_RETRY": "5",
-    "GDAL_HTTP_RETRY_DELAY": os.environ.get("SWATH_RETRY_WAIT_S", "1"),
-    "GDAL_HTTP_TIMEOUT": "120",
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "AWS_S3_ENDPOINT": os.environ.get("SWATH_S3_ENDPOINT", "eodata.dataspace.copernicus.eu"),
-    "AWS_VIRTUAL_HOSTING": "FALSE",
-}
 SIGNING = "https://planetarycomputer.microsoft.com/api/sas/v1/sign"
-CLOUDY_SCL = (3, 8, 9, 10)
-"""Scene classification: cloud shadow, cloud medium, cloud high, thin cirrus (Sentinel-2 L2A product definition)."""
+COPERNICUS = "eodata.dataspace.copernicus.eu"
+TIMEOUT_S = 60
+REFUSED = frozenset({400, 401, 403, 404, 410})
 
 
-def signed(href: str) -> str:
-    """The address with a short-lived signature where the store asks for one (Planetary Computer)."""
-    if not (urlsplit(href).hostname or "").endswith(".blob.core.windows.net"):
+def settings(hrefs: list[str], retry_wait_s: float) -> dict[str, str]:
+    """GDAL's settings for the store that holds `hrefs`."""
+    common = {
+        "GDAL_HTTP_MAX_RETRY": "5",
+        "GDAL_HTTP_RETRY_DELAY": str(retry_wait_s),
+        "GDAL_HTTP_TIMEOUT": "120",
+        "GDAL_HTTP_CONNECTTIMEOUT": "30",
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    }
+    if any(href.startswith("s3://eodata/") for href in hrefs):
+        return common | {"AWS_S3_ENDPOINT": COPERNICUS, "AWS_VIRTUAL_HOSTING": "FALSE", "AWS_REGION": "default"}
+    return common | {"AWS_REQUEST_PAYER": "requester", "AWS_REGION": os.environ.get("AWS_REGION", "eu-central-1")}
+
+
+def needs_signature(href: str, sign_url: str | None) -> bool:
+    """Whether the store wants signed addresses: Planetary Computer's does."""
+    return href.startswith("http") and (
+        sign_url is not None or (urlsplit(href).hostname or "").endswith(".blob.core.windows.net")
+    )
+
+
+def signed(href: str, sign_url: str | None = None) -> str:
+    """The address with a short-lived signature, which never gets into a file or a message."""
+    if not needs_signature(href, sign_url):
         return href
     try:
-        answer = requests.get(os.environ.get("SWATH_PC_SIGN_URL", SIGNING), params={"href": href}, timeout=60)
+        answer = requests.get(sign_url or SIGNING, params={"href": href}, timeout=TIMEOUT_S)
+    except requests.RequestException as error:
+        raise PassingError(f"the signing service does not answer ({type(error).__name__})") from error
+    if answer.status_code in REFUSED:
+        raise DownloadError(f"{href}: the signing service refuses it ({answer.status_code})")
+    try:
         answer.raise_for_status()
         return str(answer.json()["href"])
     except (requests.RequestException, ValueError, KeyError) as error:
-        raise PassingError(f"no signature for {href}: {type(error).__name__}") from error
+        raise PassingError(f"the signing service does not answer ({answer.status_code})") from error
 
 
-def gdal_name(href: str) -> str:
-    """How GDAL opens an address."""
-    href = signed(href)
-    if href.startswith("s3://"):
-        return "/vsis3/" + href.removeprefix("s3://")
-    return "/vsicurl/" + href if "://" in href else href
+def gdal_name(address: str) -> str:
+    """An address as GDAL opens it."""
+    scheme, _, rest = address.partition("://")
+    return f"/vsis3/{rest}" if scheme == "s3" else f"/vsicurl/{address}"
 
 
-def snapped_grid(dataset: rasterio.DatasetReader, bbox: tuple[float, ...] | None) -> tuple[Affine, int, int]:
-    """The 10 m grid over the box, edges on multiples of 10 m: transform, height, width."""
-    bounds = dataset.bounds
-    if bbox:
-        box = rasterio.warp.transform_bounds("EPSG:4326", dataset.crs, *bbox, densify_pts=21)
-        bounds = (max(box[0], bounds[0]), max(box[1], bounds[1]), min(box[2], bounds[2]), min(box[3], bounds[3]))
-    west, south = (np.floor(round(value / PIXEL_M, 6)) * PIXEL_M for value in bounds[:2])
-    east, north = (np.ceil(round(value / PIXEL_M, 6)) * PIXEL_M for value in bounds[2:])
-    if west >= east or south >= north:
-        raise DownloadError("the box and the scene share no ground")
-    return Affine(PIXEL_M, 0, west, 0, -PIXEL_M, north), round((north - south) / PIXEL_M), round((east - west) / PIXEL_M)
+@contextmanager
+def explained(hrefs: list[str], addresses: dict[str, str]) -> Iterator[None]:
+    """Turn GDAL's failures into ours: a file that is not there, or a store that does not answer now.
 
-
-def read_on_grid(name: str, crs: str, grid: tuple[Affine, int, int], resampling: Resampling) -> NDArray[np.uint16]:
-    """One band on the grid, 0 outside."""
-    transform, height, width = grid
-    with rasterio.open(name) as dataset, WarpedVRT(
-        dataset, crs=crs, transform=transform, height=height, width=width, resampling=resampling, src_nodata=0, nodata=0
-    ) as view:
-        return view.read(1).astype("uint16")
-
-
-def read_bands(
-    hrefs: Mapping[str, str], bbox: tuple[float, ...] | None
-) -> tuple[dict[str, NDArray[np.uint16]], str, Affine]:
-    """The bands (and `scl`) at `hrefs`, their coordinate system, and their common transform."""
-    values: dict[str, NDArray[np.uint16]] = {}
+    Args:
+        hrefs: the files, as the catalogue names them.
+        addresses: each one's signed address.
+    """
     try:
-        with rasterio.Env(**GDAL):
-            finest = next((name for name in ("B02", "B03", "B04", "B08") if name in hrefs), next(iter(hrefs)))
-            names = {name: gdal_name(href) for name, href in hrefs.items()}
-            with rasterio.open(names[finest]) as dataset:
-                crs = dataset.crs.to_string()
-                grid = snapped_grid(dataset, bbox)
-            for name, opened in names.items():
-                method = Resampling.nearest if name == "scl" else Resampling.bilinear
-                values[name] = read_on_grid(opened, crs, grid, method)
+        yield
     except rasterio.errors.RasterioError as error:
-        text = str(error).splitlines()[0]
-        if any(code in text for code in ("401", "403", "404", "InvalidAccess", "AccessDenied")):
-            raise DownloadError(f"the store refuses the file: {text}") from error
-        raise PassingError(f"the store does not answer: {text}") from error
-    return values, crs, grid[0]
+        for href in hrefs:
+            status = _status(addresses[href])
+            if status in REFUSED:
+                account = "; it needs an account: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY" if status != 404 else ""
+                raise DownloadError(f"{href}: the store answers {status}{account}") from error
+        if any(
+            word in str(error) for word in ("NoSuchKey", "InvalidAccessKeyId", "AccessDenied", "AWS_SECRET_ACCESS_KEY")
+        ):
+            text = str(error).splitlines()[0]
+            raise DownloadError(
+                f"the store refuses the scene: {text}; S3 needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            ) from error
+        raise PassingError(f"{urlsplit(hrefs[0]).hostname}: the store broke off") from error
+
+
+def _status(address: str) -> int | None:
+    """What the store says to a request for one byte."""
+    if not address.startswith("http"):
+        return None
+    try:
+        with requests.get(address, headers={"Range": "bytes=0-0"}, stream=True, timeout=TIMEOUT_S) as answer:
+            return answer.status_code
+    except requests.RequestException:
+        return None
