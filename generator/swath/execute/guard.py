@@ -31,6 +31,9 @@ for group in $live; do kill -9 "-$group" 2>/dev/null; done
 _LAUNCHER: Final = 'echo "+$$" >&0 && { echo 500 >/proc/self/oom_score_adj; } 2>/dev/null; exec "$@" </dev/null'
 
 
+_END_S: Final = 2.0
+
+
 class Guard:
     """The guard's process and our end of its pipe. Thread-safe."""
 
@@ -56,7 +59,8 @@ class Guard:
         with self._lock:
             if self._process is not None:
                 os.close(self._pipe)
-                self._process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a fork of ours may hold the pipe open
+                    self._process.wait(_END_S)
                 self._process = None
 
     def _start(self) -> None:
