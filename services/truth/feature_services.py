@@ -100,13 +100,21 @@ def read_wfs(web: Web, url: str, layer: str, field: str, ground: Ground, page: i
     kept = {name: value for name, value in query.items() if name.lower() not in own}
     wanted = next((value for name, value in query.items() if name.lower() in {"typenames", "typename"}), layer)
     capabilities = parse_xml(
-        web.get(address, {**kept, "service": "WFS", "request": "GetCapabilities", "acceptVersions": "2.0.0"}).content, url
+        web.get(address, {**kept, "service": "WFS", "request": "GetCapabilities", "acceptVersions": "2.0.0"}).content,
+        url,
     )
     if not capabilities.get("version", "").startswith("2."):
         raise SystemExit(f"{shown(url)} speaks WFS {capabilities.get('version', '?')}; 2.0 is needed")
     name, crs_name = feature_type(capabilities, wanted, url)
     crs = parse_crs(crs_name, url)
-    asked = {**kept, "service": "WFS", "version": "2.0.0", "request": "GetFeature", "typeNames": name, "srsName": crs_name}
+    asked = {
+        **kept,
+        "service": "WFS",
+        "version": "2.0.0",
+        "request": "GetFeature",
+        "typeNames": name,
+        "srsName": crs_name,
+    }
     if output := json_format(capabilities):
         asked["outputFormat"] = output
     parts = []
@@ -202,7 +210,9 @@ def feature_list(document: dict, url: str) -> list[dict]:
     """The features of a FeatureCollection."""
     features = document.get("features")
     if not isinstance(features, list):
-        raise SystemExit(f"{shown(url)} gives no FeatureCollection but an object with {', '.join(sorted(document)[:8])}")
+        raise SystemExit(
+            f"{shown(url)} gives no FeatureCollection but an object with {', '.join(sorted(document)[:8])}"
+        )
     return features
 
 

@@ -48,7 +48,9 @@ def get_json(url: str, parameters: dict[str, str] | None = None) -> dict[str, An
         if attempt:
             time.sleep(float(os.environ.get("SWATH_RETRY_WAIT_S", 1)) * 2**attempt)
         try:
-            answer = requests.get(url, params=parameters, timeout=60, headers={"Accept": "application/geo+json, application/json"})
+            answer = requests.get(
+                url, params=parameters, timeout=60, headers={"Accept": "application/geo+json, application/json"}
+            )
         except (requests.ConnectionError, requests.Timeout) as error:
             trouble = type(error).__name__
             continue
@@ -83,7 +85,11 @@ def text_of(value: object) -> str:
 
 def read_ogcapi(url: str, box: Box, field: str) -> Iterator[Feature]:
     """All pages of an OGC API Features collection; longitude and latitude."""
-    parameters: dict[str, str] | None = {"bbox": ",".join(f"{value:.9f}" for value in box), "limit": str(PAGE), "f": "json"}
+    parameters: dict[str, str] | None = {
+        "bbox": ",".join(f"{value:.9f}" for value in box),
+        "limit": str(PAGE),
+        "f": "json",
+    }
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
         document = get_json(url, parameters)
@@ -114,7 +120,11 @@ def read_wfs(url: str, layer: str, box: Box, field: str) -> Iterator[Feature]:
         yield from (feature_of(raw, field) for raw in found if raw.get("geometry"))
         start += len(found)
         matched = document.get("numberMatched", document.get("totalFeatures"))
-        if not found or (isinstance(matched, int) and start >= matched) or (not isinstance(matched, int) and len(found) < PAGE):
+        if (
+            not found
+            or (isinstance(matched, int) and start >= matched)
+            or (not isinstance(matched, int) and len(found) < PAGE)
+        ):
             return
     raise TruthError(f"{url}: more than {MOST_PAGES} pages")
 
@@ -127,22 +137,30 @@ def check_digest(path: Path, digest: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()
     if found != rest.partition(":")[0]:
-        raise TruthError(f"{path.name}: wrong checksum; if it changed on purpose, write the catalogue anew and search again")
+        raise TruthError(
+            f"{path.name}: wrong checksum; if it changed on purpose, write the catalogue anew and search again"
+        )
 
 
-def read_file(path: Path, layer: str | None, grid_box: Box, grid_crs: str, field: str) -> tuple[list[Feature], pyproj.CRS]:
+def read_file(
+    path: Path, layer: str | None, grid_box: Box, grid_crs: str, field: str
+) -> tuple[list[Feature], pyproj.CRS]:
     """The features of a GeoPackage, GeoJSON or other file that touch the box, and their coordinate system."""
     try:
         info = pyogrio.read_info(path, layer=layer)
         if field not in info["fields"]:
-            raise TruthError(f"{path.name}: there is no attribute {field!r}; there are {', '.join(sorted(info['fields']))}")
+            raise TruthError(
+                f"{path.name}: there is no attribute {field!r}; there are {', '.join(sorted(info['fields']))}"
+            )
         system = pyproj.CRS.from_user_input(info["crs"] or "EPSG:4326")
         box = pyproj.Transformer.from_crs(grid_crs, system, always_xy=True).transform_bounds(*grid_box, densify_pts=21)
         _, ids, geometries, values = pyogrio.raw.read(path, layer=layer, columns=[field], bbox=box, return_fids=True)
     except pyogrio.errors.DataSourceError as error:
         raise TruthError(f"{path.name}: cannot be read: {error}") from error
     rows = zip(ids, shapely.from_wkb(geometries), values[0], strict=True)
-    return [Feature(geometry, text_of(plain(value)), str(number)) for number, geometry, value in rows if geometry], system
+    return [
+        Feature(geometry, text_of(plain(value)), str(number)) for number, geometry, value in rows if geometry
+    ], system
 
 
 def plain(value: Any) -> object:

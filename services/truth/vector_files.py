@@ -69,7 +69,9 @@ def choose_layer(path: Path, layer: str, field: str) -> str:
     if len(having) > 1:
         raise SystemExit(f"{path}: the layers {', '.join(having)} have a field {field!r}: name one by --layer")
     if not having:
-        raise SystemExit(f"{path}: no field {field!r}; " + "; ".join(f"{name} has {', '.join(fields[name])}" for name in layers))
+        raise SystemExit(
+            f"{path}: no field {field!r}; " + "; ".join(f"{name} has {', '.join(fields[name])}" for name in layers)
+        )
     return having[0]
 
 

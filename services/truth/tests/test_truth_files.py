@@ -14,15 +14,21 @@ import pytest
 
 def test_large_ones_come_first_and_only_those_on_the_scene(truth, make):
     source = truth.source(
-        make.collection([
-            make.feature(1, [make.ring(100, 100, 50)], kind=7),
-            make.feature(2, [make.ring(-50, 0, 400)], kind=3),  # over the edge: not clipped
-            make.feature(3, [make.ring(5000, 0, 400)], kind=5),  # elsewhere
-            make.feature(4, [make.ring(300, 300, 200)], kind=7),
-        ])
+        make.collection(
+            [
+                make.feature(1, [make.ring(100, 100, 50)], kind=7),
+                make.feature(2, [make.ring(-50, 0, 400)], kind=3),  # over the edge: not clipped
+                make.feature(3, [make.ring(5000, 0, 400)], kind=5),  # elsewhere
+                make.feature(4, [make.ring(300, 300, 200)], kind=7),
+            ]
+        )
     )
     document, done = truth(source)
-    assert [tuple(one["properties"].values()) for one in document["features"]] == [(3, "3", "2"), (7, "7", "4"), (7, "7", "1")]
+    assert [tuple(one["properties"].values()) for one in document["features"]] == [
+        (3, "3", "2"),
+        (7, "7", "4"),
+        (7, "7", "1"),
+    ]
     assert document["features"][0]["geometry"]["coordinates"] == [make.ring(-50, 0, 400)]
     assert document["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
     assert done.stdout == "3 of 3 polygons (3: 1, 7: 2)\n"
@@ -83,7 +89,9 @@ def test_formats(truth, make, driver, name):
     ],
 )
 def test_classes(truth, make, classes, expected):
-    features = [make.feature(name, [make.ring(0, 0, 10)], kind=kind) for name, kind in (("a", 1), ("b", 2.0), ("c", "3"))]
+    features = [
+        make.feature(name, [make.ring(0, 0, 10)], kind=kind) for name, kind in (("a", 1), ("b", 2.0), ("c", "3"))
+    ]
     features.append(make.feature("d", [make.ring(0, 0, 10)], kind=None))
     found = truth.classes(truth.source(make.collection(features)), "--classes", classes)
     assert {identifier: (index, name) for index, name, identifier in found} == expected
@@ -117,7 +125,9 @@ def test_text_without_classes_is_no_class(truth, make):
 
 def test_an_unknown_field_is_named_with_those_that_exist(truth, make):
     source = truth.source(make.collection([make.feature(1, [make.ring(0, 0, 10)], kind=1, soil=2)]))
-    assert "no field 'klass'; truth has kind, soil" in truth(source, code=1, field="klass")[1].stderr.replace("id, ", "")
+    assert "no field 'klass'; truth has kind, soil" in truth(source, code=1, field="klass")[1].stderr.replace(
+        "id, ", ""
+    )
 
 
 def test_digests(truth, make):
@@ -128,7 +138,9 @@ def test_digests(truth, make):
         digest = f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}:{size}"
         assert truth.classes(source, "--digest", digest) == [(1, "1", "1")]
     truth.out.unlink()
-    assert f"not the {'0' * 32} of the catalogue" in truth(source, "--digest", f"md5:{'0' * 32}:{size}", code=1)[1].stderr
+    assert (
+        f"not the {'0' * 32} of the catalogue" in truth(source, "--digest", f"md5:{'0' * 32}:{size}", code=1)[1].stderr
+    )
     assert f"has {size} bytes, not the 7 of" in truth(source, "--digest", f"md5:{'0' * 32}:7", code=1)[1].stderr
     assert not truth.out.exists()
 
@@ -144,12 +156,12 @@ def test_what_is_no_vector_file_or_not_there(truth):
     assert "absent.gpkg is not in the archive" in truth("absent.gpkg", code=1)[1].stderr
 
 
-def test_no_truth_and_none_on_the_scene_are_empty_collections(truth, make):
-    document, done = truth("none")
-    assert document["features"] == []
-    assert "no ground truth" in done.stderr
+def test_no_source_is_refused_and_nothing_on_the_scene_is_an_empty_collection(truth, make):
+    assert truth("none", code=1)[1].stderr.startswith("no ground truth is known for this scene: put a vector file into")
     source = truth.source(make.collection([make.feature(1, [make.ring(50_000, 0, 10)], kind=1)]))
-    assert truth(source)[0]["features"] == []
+    document, done = truth(source)
+    assert document["features"] == []
+    assert done.stdout == "0 of 0 polygons (none on this scene)\n"
 
 
 def test_invalid_polygons_are_repaired_and_others_left_out(truth, make):
@@ -157,7 +169,12 @@ def test_invalid_polygons_are_repaired_and_others_left_out(truth, make):
     spike = make.ring(200, 200, 100)
     spike[2:2] = [[500_500, 5_599_800], [500_300, 5_599_800]]
     flat = [[500_000, 5_599_500], [500_100, 5_599_500], [500_050, 5_599_500], [500_000, 5_599_500]]
-    line = {"type": "Feature", "id": 4, "properties": {"kind": 1}, "geometry": {"type": "LineString", "coordinates": flat}}
+    line = {
+        "type": "Feature",
+        "id": 4,
+        "properties": {"kind": 1},
+        "geometry": {"type": "LineString", "coordinates": flat},
+    }
     empty = {"type": "Feature", "id": 5, "properties": {"kind": 1}, "geometry": None}
     polygons = [make.feature(index, [points], kind=1) for index, points in enumerate((bow, spike, flat), 1)]
     document, _ = truth(truth.source(make.collection([*polygons, line, empty])))
@@ -216,7 +233,8 @@ def test_real_land_use_through_truth_and_rasterize_is_the_published_raster(truth
     program = Path(__file__).resolve().parents[2] / "rasterize/rasterize.py"
     out = truth.folder / "classes.tif"
     subprocess.run(
-        [sys.executable, program, "--truth", truth.out, "--extent", truth.folder / "extent.json", "--out", out], check=True
+        [sys.executable, program, "--truth", truth.out, "--extent", truth.folder / "extent.json", "--out", out],
+        check=True,
     )
     published = np.load(patch / "source/TestEOPatch/mask_timeless/LULC.npy").squeeze()
     with rasterio.open(out) as raster:

@@ -14,7 +14,9 @@ BUSY = (503, {"Retry-After": "1"})
 @pytest.fixture
 def features(make):
     """Five squares on the scene, of 50 to 90 m, and one elsewhere."""
-    squares = [make.feature(f"lu.{index}", [make.ring(150 * index, 100, 50 + 10 * index)], kind=index) for index in range(5)]
+    squares = [
+        make.feature(f"lu.{index}", [make.ring(150 * index, 100, 50 + 10 * index)], kind=index) for index in range(5)
+    ]
     return [*squares, make.feature("lu.9", [make.ring(9000, 0, 10)], kind=9)]
 
 
@@ -95,9 +97,10 @@ def test_a_server_that_stays_busy_is_a_passing_fault(truth, server, collection):
 
 
 def test_a_server_that_is_not_there_is_a_passing_fault(truth):
-    assert "does not answer (ConnectionError), after 1 tries" in truth(
-        "http://127.0.0.1:9/c/lu", "--retries", "0", code=75
-    )[1].stderr
+    assert (
+        "does not answer (ConnectionError), after 1 tries"
+        in truth("http://127.0.0.1:9/c/lu", "--retries", "0", code=75)[1].stderr
+    )
 
 
 def test_fewer_features_than_announced_are_a_passing_fault(truth, server, collection, make):
@@ -166,7 +169,9 @@ def gml(features, matched, crs, *, north_first=False):
 def wfs(server, make, features):
     """Set up a WFS; returns its URL."""
 
-    def start(crs="urn:ogc:def:crs:EPSG::32633", formats=("application/gml+xml; version=3.2", "application/json"), **how):
+    def start(
+        crs="urn:ogc:def:crs:EPSG::32633", formats=("application/gml+xml; version=3.2", "application/json"), **how
+    ):
         own = "EPSG:4326" if crs.endswith("4326") else "EPSG:32633"
         stored = [make.in_crs(one, own) for one in features] if own == "EPSG:4326" else features
         turned = own == "EPSG:4326" and crs.startswith("urn:")
@@ -225,9 +230,7 @@ def test_an_exception_report_is_read(truth, server, wfs):
         "<ows:ExceptionText>no\n such box</ows:ExceptionText></ows:Exception></ows:ExceptionReport>"
     )
     answer = server.paths["/ows/wfs"]
-    server.paths["/ows/wfs"] = lambda query: (
-        report.format(code) if query["request"] == "GetFeature" else answer(query)
-    )
+    server.paths["/ows/wfs"] = lambda query: report.format(code) if query["request"] == "GetFeature" else answer(query)
     assert truth(url, code=1)[1].stderr == f"{url} refuses: InvalidParameterValue no such box\n"
     code = "ServerBusy"
     assert truth(url, code=75)[1].stderr == f"{url} refuses: ServerBusy no such box\n"
@@ -262,4 +265,7 @@ def test_a_file_on_a_web_server_or_in_an_archive_there(truth, server, make, feat
     assert truth.classes(f"{server.url}/archive/a/truth.geojson") == [(0, "0", "lu.0")]
     assert truth.classes("a/truth.geojson", "--digest", digest, archive=f"{server.url}/archive") == [(0, "0", "lu.0")]
     wrong = digest.replace("md5:", "md5:0")[:36] + digest[36:]
-    assert "of the catalogue" in truth("a/truth.geojson", "--digest", wrong, archive=f"{server.url}/archive", code=1)[1].stderr
+    assert (
+        "of the catalogue"
+        in truth("a/truth.geojson", "--digest", wrong, archive=f"{server.url}/archive", code=1)[1].stderr
+    )
