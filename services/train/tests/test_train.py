@@ -60,8 +60,8 @@ def train(dataset, run, tmp_path):
             word for name in ("model", "card", "history") for word in (f"--{name}", tmp_path / out / f"{name}.keras")
         ]
         return run(
-            "--dataset", dataset, "--structure", tmp_path / "structure.py", "--batch", 4, "--learning-rate", 0.02, *words,
-            *paths,
+            "--dataset", dataset, "--structure", tmp_path / "structure.py", "--batch", 4, "--learning-rate", 0.02,
+            *words, *paths,
             code=code, **environment,
         )  # fmt: skip
 
