@@ -104,7 +104,7 @@ def on_grid(
         return dataset
     view = WarpedVRT(
         dataset, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height, resampling=resampling,
-        src_nodata=nodata if dataset.nodata is None else dataset.nodata, nodata=nodata, tolerance=0,
+        src_nodata=nodata if dataset.nodata is None else dataset.nodata, nodata=nodata,
     )  # fmt: skip
     return files.enter_context(view)
 
