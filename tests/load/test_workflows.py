@@ -111,5 +111,23 @@ def test_a_long_chain_needs_no_deep_stack(tmp_path: Path, monkeypatch: pytest.Mo
 
     graph = _stages(tmp_path, f"stages:\n{links}", monkeypatch).graph
 
-    assert list(graph.stages)[0] == "s1999"
+    assert next(iter(graph.stages)) == "s1999"
     assert os.getcwd() == str(tmp_path)
+
+
+def test_shell_code_below_foreach_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "stages:\n  a:\n    foreach: [b, 'c d']\n    do:\n      cmd: swath exec s --x ${item}\n"
+
+    with pytest.raises(FindingsError) as caught:
+        _stages(tmp_path, text, monkeypatch)
+
+    assert str(caught.value) == (
+        "dvc.yaml:5: stages.a.do.cmd: stage a@c d: the value 'c d' of ${item} does not stay one shell word "
+        "without quotes: it holds ' '\n  quote it: '${item}'"
+    )
+
+
+def test_a_dep_may_stand_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = _stages(tmp_path, "stages:\n  a: {cmd: x, deps: [o, ./o]}\n", monkeypatch).graph.stages["a"]
+
+    assert [(dep.path, dep.text) for dep in stage.deps] == [("o", "o"), ("o", "./o")]

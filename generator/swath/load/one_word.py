@@ -14,6 +14,7 @@ from swath.model.shell_words import mentions_exec, templating_problems
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from swath.errors import Place
     from swath.model.stage import JSONValue, Stage
     from swath.schema.yaml12 import Document
 
@@ -33,5 +34,14 @@ def one_word_findings(
             if not (isinstance(raw, str) and isinstance(resolved, str) and "${" in raw and mentions_exec(raw)):
                 continue
             for problem in templating_problems(raw, resolved):
-                place = document.place("stages", stage.group, "cmd")
-                yield Finding(place, "one-word", f"stage {stage.key}: {problem.message}", problem.hint)
+                yield Finding(
+                    _place(document, stage.group), "one-word", f"stage {stage.key}: {problem.message}", problem.hint
+                )
+
+
+def _place(document: Document, group: str) -> Place:
+    """Where the command of a group stands: below `do` for foreach."""
+    stages = document.value.get("stages") if isinstance(document.value, dict) else None
+    entry = stages.get(group) if isinstance(stages, dict) else None
+    inner = ("do",) if isinstance(entry, dict) and "foreach" in entry else ()
+    return document.place("stages", group, *inner, "cmd")

@@ -74,7 +74,7 @@ class _Meta(Document):
         steps: tuple[str | int, ...] = ("meta", META_KEY, *path)
         if self._document is None:
             return Place(self.file, self._stage.place.line, f"stages.{self._stage.group}.{dotted(steps)}")
-        group: tuple[str, ...] = ("stages", self._stage.group)
-        if self._document.place(*group, "do").line != self._document.place(*group).line:
-            group = (*group, "do")
-        return self._document.place(*group, *steps)
+        stages = self._document.value.get("stages") if isinstance(self._document.value, dict) else None
+        entry = stages.get(self._stage.group) if isinstance(stages, dict) else None
+        inner = ("do",) if isinstance(entry, dict) and "foreach" in entry else ()
+        return self._document.place("stages", self._stage.group, *inner, *steps)

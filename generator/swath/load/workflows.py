@@ -357,14 +357,10 @@ class _StageBuilder:
             if path in deps:
                 message = f"stage {stage.name}: {path} is a dep and an output at once"
                 raise UserError(message, place=stage.place, hint="take it out of one of the two")
-        for paths, what in ((deps, "deps"), (outs, "outputs")):
-            twice = (
-                next((path for path in paths if paths.count(path) > 1), None) if len(set(paths)) < len(paths) else None
-            )
-            if twice is not None:
-                raise UserError(
-                    f"stage {stage.name}: {twice} stands twice in its {what}", place=stage.place, hint="once is enough"
-                )
+        if len(set(outs)) < len(outs):  # a dep may stand twice: DVC takes it
+            twice = next(path for path in outs if outs.count(path) > 1)
+            message = f"stage {stage.name}: {twice} stands twice in its outputs"
+            raise UserError(message, place=stage.place, hint="once is enough")
         if not stage.commands or not all(line.strip() for line in stage.commands):
             raise UserError(
                 f"stage {stage.name}: its command is empty", place=stage.place, hint="write a command under cmd"
