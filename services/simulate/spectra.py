@@ -36,9 +36,9 @@ VISIBLE, EDGE, NIR, SWIR = slice(1, 4), slice(4, 5), slice(5, 10), slice(11, 13)
 
 STAND_SHARE = 0.45
 """Share of a class's variance that lies between stands; assumed."""
-OTHER_KIND = 1.7
+OTHER_KIND = 1.9
 """Groups of the other kind of tree in pure stands, in standard deviations."""
-GROUP = 1.3
+GROUP = 1.6
 """Groups of one kind in mixed stands."""
 SLOPE = 0.04
 """Brightness of slopes towards and away from the sun."""

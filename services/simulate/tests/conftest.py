@@ -1,41 +1,34 @@
-"""Runs the service's program, and finds the replay server and the real data."""
+"""Makes one small archive for all tests."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1]
-ROOT = FOLDER.parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-DATA = Path(os.environ.get("SWATH_DATA", ROOT.parent / "shared" / "data"))
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def run() -> Run:
-    """Start the program with these words."""
-
-    def start(*words: object) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"SWATH_RETRY_WAIT_S": "0.01"}
-        environment.pop("SWATH_SCRATCH", None)
-        program = FOLDER / f"{FOLDER.name}.py"
-        return subprocess.run(
-            [sys.executable, program, *map(str, words)], capture_output=True, text=True, env=environment, check=False
-        )
-
-    return start
+def simulate(*words: object, code: int = 0) -> subprocess.CompletedProcess:
+    for needed in ("shapely", "rasterio"):
+        pytest.importorskip(needed, reason="in the service's own environment: swath service test simulate")
+    command = [sys.executable, str(FOLDER / "simulate.py"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
-@pytest.fixture
-def real_data() -> Path:
-    """The folder of real data, which is not part of the project."""
-    if not DATA.is_dir():
-        pytest.skip(f"REAL DATA NOT THERE: {DATA}; set SWATH_DATA")
-    return DATA
+@pytest.fixture(scope="session")
+def run():
+    """Start the program as its own process; returns the finished process."""
+    return simulate
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory) -> Path:
+    """An archive of small scenes."""
+    out = tmp_path_factory.mktemp("simulated") / "archive"
+    simulate("--out", out, "--size", 128)
+    return out
