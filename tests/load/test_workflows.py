@@ -9,7 +9,7 @@ import pytest
 
 from load.bad_workflows import BAD
 from support.plain_repository import make_repository
-from swath.errors import FindingsError
+from swath.errors import FindingsError, UserError
 from swath.load.workflows import Loaded, load_workflows
 
 if TYPE_CHECKING:
@@ -131,3 +131,18 @@ def test_a_dep_may_stand_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     stage = _stages(tmp_path, "stages:\n  a: {cmd: x, deps: [o, ./o]}\n", monkeypatch).graph.stages["a"]
 
     assert [(dep.path, dep.text) for dep in stage.deps] == [("o", "o"), ("o", "./o")]
+
+
+def test_a_broken_params_file_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FindingsError) as caught:
+        _load(tmp_path, {"dvc.yaml": "stages:\n  a: {cmd: x}\n", "params.yaml": "p: 1\na: [\n"}, monkeypatch)
+
+    assert str(caught.value) == (
+        "params.yaml:3: not YAML: while parsing a flow node did not find expected node content\n"
+        "  correct the line, or the one before it"
+    )
+
+
+def test_a_dvcignore_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"\.dvcignore cannot be read: 'utf-8' codec"):
+        _load(tmp_path, {"dvc.yaml": "stages: {}\n", ".dvcignore": b"\xff"}, monkeypatch)

@@ -141,6 +141,8 @@ class Repository:
             lines = path.read_text(encoding="utf-8").splitlines()
         except OSError:
             return False
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} cannot be read: {error}", hint="a text file in UTF-8 is expected") from error
         return any(line.strip() and not line.strip().startswith("#") for line in lines)
 
     @cached_property

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border import schema as dvc_schema
-from swath.dvc_border.params import merge_keys
+from swath.dvc_border.params import load_params_file, merge_keys
 from swath.dvc_border.templating import Templated, resolve
 from swath.errors import Finding, FindingsError, Place, UserError
 from swath.load.one_word import one_word_findings
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PARAMS_FILE: Final = "params.yaml"
 _PRIVATE: Final = frozenset({".dvc", ".git", ".hg"})
 _PREAMBLE: Final = re.compile(r"failed to (?:parse|resolve) '(?P<key>[^']*)' in '[^']*': ?(?P<message>.*)", re.DOTALL)
+_UNREADABLE: Final = re.compile(r"unable to read: '(?P<file>[^']*)'")
 _UNKNOWN_NAME: Final = re.compile(r"Could not find '(?P<name>[^']*)'")
 _OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = ("outs", "metrics", "plots")
 
@@ -144,7 +145,7 @@ def _resolved(repository: Repository, document: Document, value: JSONValue) -> t
     try:
         templated = resolve(repository, file, _without_nulls(value), empty=produced)
     except UserError as error:
-        raise _vars_error(document, error) from error
+        raise _vars_error(repository, document, error) from error
     waits = {os.path.relpath(path, repository.root) for path in produced} & set(templated.vars_files)
     findings = [*_bad_names(document, definitions), *(() if waits else _template_findings(document, templated))]
     builder = _StageBuilder(repository, file, document)
@@ -197,9 +198,16 @@ def _body(definition: JSONValue) -> Mapping[str, JSONValue]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _vars_error(document: Document, error: UserError) -> UserError:
+def _vars_error(repository: Repository, document: Document, error: UserError) -> UserError:
+    """The error in the users' words; in the file that it is about when that cannot be read."""
     match = _PREAMBLE.fullmatch(error.message)
     message = match["message"] if match else error.message
+    unread = _UNREADABLE.match(message)
+    if unread:
+        try:
+            load_params_file(str(repository.root / unread["file"]), unread["file"])
+        except UserError as inner:
+            return inner
     return UserError(
         message, place=document.place("vars"), hint="correct `vars`, or bring the file back (git checkout)"
     )
