@@ -290,7 +290,8 @@ class Trainer:
         self.optimizer.build(model.trainable_variables)
         loss = make_loss(settings.loss, class_weights(tiles.labels, n_classes, settings.class_weights))
         self._step = tf.function(self._make_step(loss), reduce_retracing=True)
-        self._predict = tf.function(lambda images: tf.argmax(model(images, training=False), -1), reduce_retracing=True)
+        self._loss = loss
+        self._probabilities = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
 
     def _make_step(
         self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -309,10 +310,15 @@ class Trainer:
         losses = [self._step(images, labels) for images, labels in training_batches(self.tiles, self.settings, epoch)]
         return float(np.mean([float(value) for value in losses]))
 
-    def predict(self, tiles: Tiles) -> np.ndarray:
-        """Return the most probable class of each pixel, (N, H, W) int64."""
-        parts = np.split(tiles.images, range(self.settings.batch, len(tiles.images), self.settings.batch))
-        return np.concatenate([self._predict(part.astype("float32") / tiles.top).numpy() for part in parts])
+    def judge(self, tiles: Tiles) -> tuple[float, np.ndarray]:
+        """Return the mean loss on the tiles and the most probable class of each pixel, (N, H, W) int64."""
+        losses, guesses = [], []
+        for start in range(0, len(tiles.images), self.settings.batch):
+            part = slice(start, start + self.settings.batch)
+            probabilities = self._probabilities(tiles.images[part].astype("float32") / tiles.top)
+            losses.append(float(self._loss(tiles.labels[part], probabilities)) * len(tiles.labels[part]))
+            guesses.append(np.argmax(probabilities.numpy(), -1))
+        return sum(losses) / len(tiles.images), np.concatenate(guesses)
 
     def state(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return copies of all weights of the model and of the optimizer."""
@@ -356,9 +362,11 @@ def train(
             print(f"no better epoch since {progress.best_epoch + 1}: stopped")
             break
         loss = trainer.run_epoch(epoch)
-        found = scores(confusion_matrix(validation.labels, trainer.predict(validation), trainer.n_classes))
+        validation_loss, guesses = trainer.judge(validation)
+        found = scores(confusion_matrix(validation.labels, guesses, trainer.n_classes))
+        judged = {"loss": validation_loss, **found}
         progress.history.append(
-            {"epoch": epoch + 1, "train_loss": loss, **{f"validation_{k}": v for k, v in found.items()}}
+            {"epoch": epoch + 1, "train_loss": loss, **{f"validation_{name}": value for name, value in judged.items()}}
         )
         if found[settings.score] > progress.best_score:
             progress.best_epoch, progress.best_score = epoch, found[settings.score]

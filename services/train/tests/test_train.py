@@ -71,8 +71,8 @@ def train(dataset, run, tmp_path):
 def test_it_learns_keeps_the_best_epoch_and_says_what_it_is(train, tmp_path):
     done = train("a", "--epochs", 12, "--patience", 0)
     lines = (tmp_path / "a/history.keras").read_text().splitlines()
-    assert lines[0] == "epoch,train_loss,validation_mean_iou,validation_accuracy,validation_kappa"
-    scores = [float(line.split(",")[2]) for line in lines[1:]]
+    assert lines[0] == "epoch,train_loss,validation_loss,validation_mean_iou,validation_accuracy,validation_kappa"
+    scores = [float(line.split(",")[3]) for line in lines[1:]]
     card = json.loads((tmp_path / "a/card.keras").read_text())
     assert card["simulated"] is True
     assert "SIMULATED scenes" in done.stdout
