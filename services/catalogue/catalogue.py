@@ -187,9 +187,10 @@ def attach_truth(archive: Archive, items: list[Json], files: list[Path], pattern
                 sources.append((path, facts))
     sources.sort(key=lambda source: (-source[1]["features"], source[0]))
     for item in items:
-        path = next((path for path, facts in sources if meet(item["bbox"], facts["bounds"])), None)
-        if path is not None:
-            item["assets"]["truth"] = archive.asset(path, "truth", MEDIA_TYPES[path.suffix.lower()])
+        for path, facts in sources:
+            if meet(item["bbox"], facts["bounds"]):
+                item["assets"]["truth"] = archive.asset(path, "truth", MEDIA_TYPES[path.suffix.lower()])
+                break
 
 
 def describe(archive: Archive, truth: str) -> Json:
@@ -235,7 +236,11 @@ def main() -> int:
         print(f"catalogue: {line}", file=sys.stderr)
     if archive.errors:
         return 1
-    write_atomically(arguments.out, json.dumps(document, indent=1, sort_keys=True) + "\n")
+    try:
+        write_atomically(arguments.out, json.dumps(document, indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        print(f"catalogue: {arguments.out}: cannot be written: {error}", file=sys.stderr)
+        return 1
     print(f"catalogue: {summary(document['features'])}")
     return 0
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -134,7 +134,7 @@ def time_of(stem: str, tags: dict[str, str]) -> str:
             found = pattern.search(text)
             if found:
                 try:
-                    moment = datetime(*map(int, found.groups()), tzinfo=timezone.utc)  # type: ignore[misc]  # three or six
+                    moment = datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[misc]  # three or six
                 except ValueError as error:
                     raise RasterError(f"{found[0]} is no date: {error}") from error
                 return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -69,5 +69,3 @@ def has_polygons(path: Path, layer: str) -> bool:
 def meet(first: list[float], second: list[float]) -> bool:
     """Whether two boxes share ground."""
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
-
-

@@ -64,9 +64,9 @@ class Landscape:
         """The numbers of the stands at points given in metres of `CRS`."""
         columns, rows = ~self.transform @ (east, north)
         height, width = self.stands.shape
-        return self.stands[
-            np.clip(np.floor(rows).astype(int), 0, height - 1), np.clip(np.floor(columns).astype(int), 0, width - 1)
-        ]
+        row = np.clip(np.floor(rows).astype(int), 0, height - 1)
+        found: NDArray[np.int32] = self.stands[row, np.clip(np.floor(columns).astype(int), 0, width - 1)]
+        return found
 
 
 def nearest_seed(
@@ -104,7 +104,7 @@ def jittered_seeds(height: int, width: int, seed: int) -> NDArray[np.float64]:
 
 
 def classes_of_seeds(seeds: NDArray[np.float64], height: int, width: int, seed: int) -> NDArray[np.uint8]:
-    """Give each stand a class from slowly changing fields: where forest is, of which type, how the open land is used."""
+    """Give each stand a class from slowly changing fields: where forest is, its type, the use of open land."""
     random = generator(seed, "classes")
     scale = int(STAND_M / PIXEL_M * 1.4)
     fields = correlated(generator(seed, "context"), (4, height, width), scale)
@@ -133,7 +133,7 @@ def make_landscape(bounds: tuple[float, float, float, float], seed: int) -> Land
 
 
 def truth_features(landscape: Landscape) -> list[dict[str, object]]:
-    """The land as GeoJSON features in longitude and latitude, as a surveyor would draw it: neighbours share smooth edges."""
+    """The land as GeoJSON features in longitude and latitude; neighbours share smooth edges, as surveyed."""
     table = {entry.number: entry.name for entry in CLASSES}
     found = [
         (int(value), shapely.geometry.shape(geometry))

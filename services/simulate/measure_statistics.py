@@ -4,8 +4,8 @@ Run once, by hand, on the eo-learn patch of Slovenia (13-band GeoTIFFs of severa
 
     python measure_statistics.py FOLDER statistics.json
 
-Only figures leave this program: per date and class the number of pixels, the mean of each band and the covariance of the
-bands. Forest is cut into three equal parts by its near-infrared brightness, averaged over the clear dates and 3 x 3
+Only figures leave this program: per date and class the number of pixels, the mean of each band and the covariance of
+the bands. Forest is cut into three equal parts by its near-infrared brightness, averaged over the clear dates and 3 x 3
 pixels; that the dark part stands for conifer and the bright one for broadleaf is our assumption, not a label.
 """
 
@@ -42,7 +42,8 @@ def smooth(image: np.ndarray) -> np.ndarray:
     """The mean of 3 x 3 pixels, edges repeated."""
     padded = np.pad(image, 1, mode="edge")
     height, width = image.shape
-    return sum(padded[row : row + height, column : column + width] for row in range(3) for column in range(3)) / 9
+    parts = [padded[row : row + height, column : column + width] for row in range(3) for column in range(3)]
+    return np.asarray(np.sum(parts, axis=0) / 9)
 
 
 def forest_parts(labels: np.ndarray, clear: list[np.ndarray]) -> dict[str, np.ndarray]:

@@ -34,4 +34,5 @@ def correlated(random: np.random.Generator, shape: tuple[int, ...], radius: int)
     """Noise of mean 0 and variance 1 whose values resemble each other within about `radius` pixels."""
     field = smooth(random.standard_normal(shape), radius)
     mean = field.mean(axis=(-2, -1), keepdims=True)
-    return (field - mean) / field.std(axis=(-2, -1), keepdims=True)
+    even: Field = (field - mean) / field.std(axis=(-2, -1), keepdims=True)
+    return even

@@ -1,8 +1,8 @@
 """Make an archive of simulated Sentinel-2 scenes: no satellite, no network, the same bytes every time, in seconds.
 
-Called by `swath exec simulate --out DIR`. The scenes have the form of real ones (13 bands, L1C scaling, two UTM zones side
-by side, seasons, clouds with masks, a no-data edge, the +1000 offset of newer baselines) and their traps: the overcast
-one has a cloud mask that is all zero. They are named `SIM_...`, and each file says `SIMULATED=yes`.
+Called by `swath exec simulate --out DIR`. The scenes have the form of real ones (13 bands, L1C scaling, two UTM zones
+side by side, seasons, clouds with masks, a no-data edge, the +1000 offset of newer baselines) and their traps: the
+overcast one has a cloud mask that is all zero. They are named `SIM_...`, and each file says `SIMULATED=yes`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ README = """# Simulated scenes
 
 Nothing here was seen by a satellite. `swath exec simulate` drew the pixels from class-wise band statistics of a real
 Sentinel-2 patch in Slovenia over a made-up landscape. Contains modified Copernicus Sentinel data [2015]; the classes of
-that patch are of the land-use register (RABA) of the Slovenian Ministry of Agriculture, Forestry and Food. Land cover, forest types,
-seasons and clouds are assumptions. Figures reached on these scenes say that the workflow works, and nothing about the
-real world.
+that patch are of the land-use register (RABA) of the Slovenian Ministry of Agriculture, Forestry and Food. Land cover,
+forest types, seasons and clouds are assumptions. Figures reached on these scenes say that the workflow works, and
+nothing about the real world.
 """
 
 
@@ -104,9 +104,9 @@ def bounds_of(sites: tuple[Site, ...], size: int) -> tuple[float, float, float, 
         )
         for site in sites
     ]
-    west, south = (min(box[index] for box in boxes) - MARGIN_M for index in (0, 1))
-    east, north = (max(box[index] for box in boxes) + MARGIN_M for index in (2, 3))
-    return tuple(10 * round(value / 10) for value in (west, south, east, north))  # type: ignore[return-value]
+    west, south = (10 * round((min(box[index] for box in boxes) - MARGIN_M) / 10) for index in (0, 1))
+    east, north = (10 * round((max(box[index] for box in boxes) + MARGIN_M) / 10) for index in (2, 3))
+    return west, south, east, north
 
 
 def stands_of(site: Site, size: int, landscape: Landscape) -> NDArray[np.int32]:
@@ -120,7 +120,7 @@ def stands_of(site: Site, size: int, landscape: Landscape) -> NDArray[np.int32]:
 def outside(size: int) -> NDArray[np.bool_]:
     """The corner that a slanted swath edge leaves without data."""
     rows, columns = np.mgrid[0:size, 0:size]
-    return columns + 0.22 * rows > 0.98 * size
+    return np.asarray(columns + 0.22 * rows > 0.98 * size)
 
 
 def draw(scene: Scene, size: int, landscape: Landscape, seed: int) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:

@@ -123,7 +123,8 @@ def class_figures(season: Season, number: int) -> tuple[Field, Field]:
     figures = statistics()["clear"][season.measured][MEASURED[number]]
     factor = factor_per_band(season.factors.get(number, (1, 1, 1, 1)))
     covariance = np.array(figures["covariance"]) * np.outer(factor, factor)
-    return np.array(figures["mean"]) * factor, np.linalg.cholesky(covariance + np.diag(np.full(len(BANDS), 1.0)))
+    lower = np.linalg.cholesky(covariance + np.eye(len(BANDS)))
+    return np.array(figures["mean"]) * factor, lower.astype("float64")
 
 
 @functools.cache
@@ -141,12 +142,12 @@ def texture(stands: NDArray[np.int32], view: View) -> Field:
     """Noise per band, variance 1: partly the stand's, partly the place's, partly the date's."""
     shape = stands.shape
     date = two_grains((len(BANDS), *shape), (view.seed, view.site, view.date))
-    inside = 0.8 * place_texture(shape, view.site, view.seed) + 0.6 * date  # type: ignore[arg-type]  # two axes
+    inside = 0.8 * place_texture(shape, view.site, view.seed) + 0.6 * date
     size = (len(BANDS), int(stands.max()) + 1)
     lasting = generator(view.seed, "stand").standard_normal(size)
     passing = generator(view.seed, "stand", view.date).standard_normal(size)
     of_stand = (0.9 * lasting + 0.44 * passing)[:, stands]
-    return STAND_SHARE**0.5 * of_stand + (1 - STAND_SHARE) ** 0.5 * inside
+    return np.asarray(STAND_SHARE**0.5 * of_stand + (1 - STAND_SHARE) ** 0.5 * inside)
 
 
 def shown_classes(classes: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
