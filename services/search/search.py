@@ -1,8 +1,8 @@
 """Find scenes by place, time and cloud cover; write the list that makes the workflow's stages.
 
-Two back ends: `archive` (a catalogue file, or catalogue.json in a folder or HTTP store) and `stac` (any STAC API, through
-pystac-client). What a hub answers is checked again here: some ignore the filter for cloud cover. The result is sorted
-and one scene's entry depends on that scene alone. Formats: docs/reference/scene-format.md.
+Two back ends: `archive` (a catalogue file, or catalogue.json in a folder or HTTP store) and `stac` (any STAC API,
+through pystac-client). What a hub answers is checked again here: some ignore the filter for cloud cover. The result is
+sorted and one scene's entry depends on that scene alone. Formats: docs/reference/scene-format.md.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import sys
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,16 +27,19 @@ from pystac_client import Client
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from pystac_client.warnings import DoesNotConformTo
+from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 Item = dict[str, Any]
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 COMMON = {
-    "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06", "rededge3": "B07",
-    "nir": "B08", "nir08": "B8A", "nir09": "B09", "cirrus": "B10", "swir16": "B11", "swir22": "B12", "scl": "scl", "SCL": "scl",
+    "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06",
+    "rededge3": "B07", "nir": "B08", "nir08": "B8A", "nir09": "B09", "cirrus": "B10", "swir16": "B11", "swir22": "B12",
+    "scl": "scl", "SCL": "scl",
 }  # fmt: skip
 FINEST = {f"{band}_{size}m": (band, size) for band in (*BANDS, "SCL") for size in (10, 20, 60)}
-WORD = "/:@+,-._~%="
+LARGEST_ANSWER = 20_000
+"""Scenes; a hub that gives more is asked too broadly, or pages in a circle."""
 PASSING = 75
 PASSING_STATUS = (429, 500, 502, 503, 504)
 
@@ -64,7 +66,8 @@ class Wish:
 
 def word(text: str) -> str:
     """The text as one shell word: whatever is not plainly safe is percent-encoded."""
-    return quote(text, safe="/:@+-._%").replace("~", "%7E") or "none"
+    safe = quote(text, safe="/:@+-._%").replace("~", "%7E")
+    return ("%2D" + safe[1:] if safe.startswith("-") else safe) or "none"
 
 
 def instant(item: Item) -> datetime:
@@ -79,11 +82,16 @@ def instant(item: Item) -> datetime:
 
 def meets(box: Iterable[float], wanted: tuple[float, float, float, float]) -> bool:
     """Whether two boxes share ground; a box that crosses the antimeridian has west > east."""
-    west, south, *_, east, north = list(box)[:2] + list(box)[-2:] if len(list(box)) > 4 else list(box)
+    numbers = list(box)
+    west, south, east, north = numbers if len(numbers) == 4 else (*numbers[:2], *numbers[3:5])
     if not (south <= wanted[3] and wanted[1] <= north):
         return False
-    halves = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
-    return any(low <= wanted[2] and wanted[0] <= high for low, high in halves)
+    return any(a <= d and c <= b for a, b in halves(west, east) for c, d in halves(wanted[0], wanted[2]))
+
+
+def halves(west: float, east: float) -> list[tuple[float, float]]:
+    """The longitudes of a box, as ranges that do not cross the antimeridian."""
+    return [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
 
 
 def refusal(item: Item, wish: Wish) -> str | None:
@@ -94,33 +102,49 @@ def refusal(item: Item, wish: Wish) -> str | None:
         return "outside the dates"
     if wish.bbox and not meets(item["bbox"], wish.bbox):
         return "outside the box"
+    without = None if {"image", *BANDS} & band_assets(item).keys() else "without bands as GeoTIFF"
+    return cloud_refusal(item, wish.max_cloud) or without
+
+
+def cloud_refusal(item: Item, most: float) -> str | None:
+    """Why an item is too cloudy; None: it is not."""
     cloud = item["properties"].get("eo:cloud_cover")
-    if wish.max_cloud < 100 and (cloud is None or cloud > wish.max_cloud):
-        return "too cloudy"
-    if not {"image", *BANDS} & band_assets(item).keys():
-        return "without bands as GeoTIFF"
-    return None
+    if cloud is None and most < 100:
+        return "of unknown cloud cover"
+    return "too cloudy" if cloud is not None and cloud > most else None
+
+
+def cloud_cover(item: Item) -> float:
+    """Per cent; what is not known counts as overcast."""
+    value = item["properties"].get("eo:cloud_cover")
+    return 100.0 if value is None else round(float(value), 4)
 
 
 def choose(items: Iterable[Item], wish: Wish) -> tuple[list[Item], Counter[str]]:
     """The items that meet the wish, sorted by id, and how many were refused for which reason."""
     refused: Counter[str] = Counter()
     kept: dict[str, Item] = {}
-    for item in items:
+    for count, item in enumerate(items):
+        if count == LARGEST_ANSWER:
+            raise SearchError(f"more than {LARGEST_ANSWER} scenes answer; narrow --bbox, --start or --end")
         reason = refusal(item, wish)
         if reason:
             refused[reason] += 1
         else:
             kept[item["id"]] = item
-    best = sorted(kept.values(), key=lambda item: (item["properties"].get("eo:cloud_cover") or 0, item["id"]))
+    best = sorted(kept.values(), key=lambda item: (cloud_cover(item), item["id"]))
     return sorted(best[: wish.limit or None], key=lambda item: item["id"]), refused
 
 
-def stac_items(url: str, wish: Wish) -> Iterator[Item]:
+def retries(wait_s: float) -> Retry:
+    """Five more attempts, each after twice the time, or after what the server asks for."""
+    return Retry(total=5, backoff_factor=wait_s, status_forcelist=PASSING_STATUS, allowed_methods=None, backoff_max=60)
+
+
+def stac_items(url: str, wish: Wish, wait_s: float) -> Iterator[Item]:
     """All items that a STAC API gives for the wish; its paging is pystac-client's."""
-    retry = Retry(total=5, backoff_factor=1, status_forcelist=PASSING_STATUS, allowed_methods=None, respect_retry_after_header=True)
     try:
-        client = Client.open(url, stac_io=StacApiIO(max_retries=retry, timeout=60))
+        client = Client.open(url, stac_io=StacApiIO(max_retries=retries(wait_s), timeout=60))
         conditions: dict[str, Any] = {}
         if wish.max_cloud < 100:
             declared = client.get_conforms_to()
@@ -151,35 +175,42 @@ def stac_items(url: str, wish: Wish) -> Iterator[Item]:
         raise SearchError(f"{url} does not answer as a STAC API: {error}") from error
 
 
-def archive_items(archive: str, catalogue: Path | None) -> list[Item]:
+def archive_items(archive: str, catalogue: Path | None, wait_s: float) -> list[Item]:
     """The items of a catalogue file, or of catalogue.json in the archive."""
     try:
         if catalogue is not None:
             name, text = str(catalogue), catalogue.read_text()
         elif urlsplit(archive).scheme in ("http", "https"):
             name = archive.rstrip("/") + "/catalogue.json"
-            with urllib.request.urlopen(name, timeout=60) as answer:  # noqa: S310  # the scheme is checked
-                text = answer.read().decode()
+            text = fetched(name, wait_s)
         else:
             name = str(Path(archive) / "catalogue.json")
             text = Path(name).read_text()
         return list(json.loads(text)["features"])
-    except urllib.error.HTTPError as error:
-        kind = PassingError if error.code in PASSING_STATUS else SearchError
-        raise kind(f"{name}: the server says {error.code} {error.reason}") from error
-    except (urllib.error.URLError, TimeoutError) as error:
-        raise PassingError(f"{archive} does not answer: {error}") from error
     except OSError as error:
         raise SearchError(f"{error.filename}: {error.strerror}; `swath exec catalogue` writes it") from error
     except (ValueError, KeyError, TypeError) as error:
         raise SearchError(f"{name}: is no STAC ItemCollection") from error
 
 
+def fetched(url: str, wait_s: float) -> str:
+    """The text at an address."""
+    try:
+        with requests.Session() as session:
+            session.mount("http", HTTPAdapter(max_retries=retries(wait_s)))
+            answer = session.get(url, timeout=60)
+    except requests.RequestException as error:
+        raise PassingError(f"{url} does not answer: {type(error).__name__}") from error
+    if not answer.ok:
+        raise SearchError(f"{url}: the server says {answer.status_code} {answer.reason}")
+    return answer.content.decode()
+
+
 def band_assets(item: Item) -> dict[str, dict[str, Any]]:
     """The assets we use, by our names: image, clouds, or a band each at its finest resolution, and scl."""
     found: dict[str, dict[str, Any]] = {}
     sizes: dict[str, int] = {}
-    for key, asset in item["assets"].items():
+    for key, asset in item.get("assets", {}).items():
         kind = asset.get("type") or ""
         if key in ("image", "clouds") or (key in BANDS and "jp2" not in key):
             found[key] = asset
@@ -219,6 +250,17 @@ def offset_of(item: Item, assets: dict[str, dict[str, Any]], baseline: str) -> i
     return -1000 if re.fullmatch(r"\d\d\.\d\d", baseline) and baseline >= "04.00" else 0
 
 
+def level_of(item: Item) -> str:
+    """L1C or L2A, from whatever says it: a property, the collection, the id."""
+    properties = item["properties"]
+    names = [properties.get(name) for name in ("swath:level", "processing:level", "s2:product_type", "product:type")]
+    for text in (*names, item.get("collection"), item["id"]):
+        found = re.search(r"L?(1C|2A)", str(text or "").upper())
+        if found:
+            return f"L{found[1]}"
+    return "L2A" if "scl" in band_assets(item) else "L1C"
+
+
 def common_base(hrefs: list[str]) -> str:
     """The folder that all addresses start with, ending in a slash; "." for paths in an archive."""
     if any("://" not in href for href in hrefs):
@@ -232,27 +274,25 @@ def common_base(hrefs: list[str]) -> str:
 def entry(item: Item, backend: str, truth: str) -> dict[str, str | float | int]:
     """What the download of this scene needs; every text is one shell word."""
     assets = band_assets(item)
-    if not {"image", *BANDS} & assets.keys():
-        raise SearchError(f"{item['id']}: none of its assets is a band: {', '.join(sorted(item['assets']))}")
     properties = item["properties"]
     baseline = str(properties.get("s2:processing_baseline") or properties.get("processing:version") or "none")
     hrefs = {name: str(asset["href"]) for name, asset in assets.items()}
     base = common_base(list(hrefs.values()))
     digests = {name: digest(asset) for name, asset in assets.items()}
     own_truth = item["assets"].get("truth", {}) if truth == "none" else {"href": truth}
-    level = properties.get("swath:level") or ("L1C" if "l1c" in f"{item.get('collection')}{item['id']}".lower() else "L2A")
     return {
         "assets": ",".join(
-            f"{name}={word(href.removeprefix(base)).replace(',', '%2C').replace('=', '%3D')}" for name, href in hrefs.items()
+            f"{name}={word(href.removeprefix(base)).replace(',', '%2C').replace('=', '%3D')}"
+            for name, href in hrefs.items()
         ),
         "backend": backend,
         "base": word(base),
         "baseline": word(baseline),
-        "cloud_cover": round(float(properties.get("eo:cloud_cover") or 0), 4),
+        "cloud_cover": cloud_cover(item),
         "datetime": instant(item).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "digests": ",".join(f"{name}={value}" for name, value in digests.items() if value) or "none",
         "id": word(item["id"]),
-        "level": level,
+        "level": level_of(item),
         "offset": offset_of(item, assets, baseline),
         "simulated": "yes" if properties.get("swath:simulated") else "no",
         "truth": word(own_truth.get("href", "none")),
@@ -260,24 +300,37 @@ def entry(item: Item, backend: str, truth: str) -> dict[str, str | float | int]:
     }
 
 
+def scene_key(name: str) -> str:
+    """Lower-case letters, digits and dashes; a piece of its hash where the id has something else than - and _."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if slug and re.fullmatch(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*", name):
+        return slug
+    return f"{slug or 'scene'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def scene_keys(names: list[str]) -> dict[str, str]:
-    """A key for each id: lower-case letters, digits and dashes; ids that look alike get a piece of their hash."""
-    slugs = {name: re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "scene" for name in names}
-    count = Counter(slugs.values())
-    return {
-        name: slug if count[slug] == 1 else f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}" for name, slug in slugs.items()
-    }
+    """The key of each id; a key depends on its own id alone."""
+    owners: dict[str, str] = {}
+    for name in names:
+        other = owners.setdefault(scene_key(name), name)
+        if other != name:
+            raise SearchError(f"the ids {other} and {name} differ only in case, - and _: rename one")
+    return {name: key for key, name in owners.items()}
 
 
 class Quoted(str):
     """A text that is always written in double quotes, so that no YAML reader takes it for a date or a number."""
+
+    __slots__ = ()
 
 
 class Dumper(yaml.SafeDumper):
     """Writes `Quoted`."""
 
 
-Dumper.add_representer(Quoted, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style='"'))
+Dumper.add_representer(
+    Quoted, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style='"')
+)
 
 
 def scenes_text(entries: dict[str, dict[str, str | float | int]]) -> str:
@@ -321,14 +374,16 @@ def wish_from(arguments: argparse.Namespace) -> Wish:
 def found_items(arguments: argparse.Namespace, wish: Wish) -> Iterable[Item]:
     """What the chosen back end has."""
     if arguments.backend == "dhus":
-        raise SearchError("there is no back end for DHuS hubs yet: use archive or stac; see docs/explanation/data-sources.md")
+        raise SearchError(
+            "there is no back end for DHuS hubs yet: use archive or stac; see docs/explanation/data-sources.md"
+        )
     if arguments.backend == "stac":
         if arguments.url == "none":
             raise SearchError("--backend stac needs --url, such as https://earth-search.aws.element84.com/v1")
-        return stac_items(arguments.url, wish)
+        return stac_items(arguments.url, wish, arguments.retry_wait)
     if arguments.archive == "none" and arguments.catalogue is None:
         raise SearchError("--backend archive needs --catalogue or --archive")
-    return archive_items(arguments.archive, arguments.catalogue)
+    return archive_items(arguments.archive, arguments.catalogue, arguments.retry_wait)
 
 
 def search(arguments: argparse.Namespace) -> None:
@@ -358,6 +413,7 @@ def main() -> int:
     parser.add_argument("--end", default="9999-12-31")
     parser.add_argument("--max-cloud", type=float, default=100)
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--retry-wait", type=float, default=float(os.environ.get("SWATH_RETRY_WAIT_S", "1")))
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--items", type=Path, required=True)
     try:

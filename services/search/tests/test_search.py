@@ -45,7 +45,7 @@ def test_earth_search_answers_over_the_limit_are_dropped(run, tmp_path, real_dat
         assert done.returncode == 0, done.stderr
         assert [request[0] for request in hub.requests].count("POST") == 3
         assert '"query"' in hub.requests[1][2]
-    assert "; 8 too cloudy" in done.stderr  # 5 of 17 Sentinel-2 items, and 3 radar items without cloud cover
+    assert "; 3 of unknown cloud cover, 5 too cloudy" in done.stderr  # radar items; 5 of 17 Sentinel-2 items
     assert all(scene["cloud_cover"] <= 40 for scene in scenes.values())
 
 
