@@ -134,7 +134,8 @@ def time_of(stem: str, tags: dict[str, str]) -> str:
             found = pattern.search(text)
             if found:
                 try:
-                    moment = datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[misc]  # three or six
+                    year, month, day, hour, minute, second = map(int, (*found.groups(), "0", "0", "0")[:6])
+                    moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
                 except ValueError as error:
                     raise RasterError(f"{found[0]} is no date: {error}") from error
                 return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
