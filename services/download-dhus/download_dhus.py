@@ -2,8 +2,8 @@
 """Fetch one Sentinel-2 product from a DHuS hub and bring it to the form that the workflow reads.
 
 The product's zip is verified by the hub's MD5; a download that broke off goes on where it stopped. The result is the
-same as the service `download` writes: scene.tif, clouds.tif, item.json (docs/reference/scene-format.md). The account comes
-from DHUS_USER and DHUS_PASSWORD.
+same as the service `download` writes: scene.tif, clouds.tif, item.json (docs/reference/scene-format.md). The account
+comes from DHUS_USER and DHUS_PASSWORD.
 """
 
 from __future__ import annotations

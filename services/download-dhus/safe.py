@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import xml.etree.ElementTree as ET
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
 
 from hub import HubError
 
@@ -58,8 +58,9 @@ def unpack(archive: Path, folder: Path, bands: tuple[str, ...]) -> Product:
                 raise HubError(f"{archive.name} has none of the bands {', '.join(bands)}")
             files = {role: extracted(packed, name, folder) for role, name in {**images, **masks}.items()}
             level = "L1C" if metadata.endswith("1C.xml") else "L2A"
-            baseline, offset = radiometry(ElementTree.fromstring(packed.read(metadata)), archive.name)
-    except (zipfile.BadZipFile, ElementTree.ParseError, EOFError) as error:
+            root = ET.fromstring(packed.read(metadata))  # noqa: S314 - verified by the hub's checksum
+            baseline, offset = radiometry(root, archive.name)
+    except (zipfile.BadZipFile, ET.ParseError, EOFError) as error:
         raise HubError(f"{archive.name} cannot be unpacked: {error}") from error
     found = {band: files[band] for band in BANDS if band in images}
     return Product(level, baseline, offset, found, files.get("SCL"), files.get("clouds"))
@@ -96,7 +97,7 @@ def extracted(packed: zipfile.ZipFile, name: str, folder: Path) -> Path:
     return path
 
 
-def radiometry(root: ElementTree.Element, name: str) -> tuple[str, int]:
+def radiometry(root: ET.Element, name: str) -> tuple[str, int]:
     """The processing baseline, and the offset: what the product states, else what its baseline means."""
     texts: dict[str, list[str]] = {}
     for element in root.iter():
