@@ -1,7 +1,7 @@
 """What `--classes` says: which values of the source become which class.
 
-`VALUE=CLASS` or `VALUE=CLASS:NAME`, joined by commas; `*` stands for all other values. A comma, an equals sign or a colon
-in a value or a name is written percent-encoded (`%2C`, `%3D`, `%3A`).
+`VALUE=CLASS` or `VALUE=CLASS:NAME`, joined by commas; `*` stands for all other values. A comma, an equals sign or a
+colon in a value or a name is written percent-encoded (`%2C`, `%3D`, `%3A`).
 """
 
 from __future__ import annotations

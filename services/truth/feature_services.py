@@ -1,21 +1,21 @@
 """Features from a web service: OGC API Features (parts 1 and 2), or WFS 2.0 (GeoJSON, else GML).
 
-Both are asked for the scene's box alone, page by page, in the CRS that they keep their data in. The order of the axes is
-what the standards say; since servers differ, it is checked against the box that was asked for.
+Both are asked for the scene's box alone, page by page, in the CRS that they keep their data in. The order of the axes
+is what the standards say; since servers differ, it is checked against the box that was asked for.
 """
 
 from __future__ import annotations
 
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
-from xml.etree import ElementTree
 
 import numpy as np
 import pyogrio
 import shapely
-from passing_fault import PassingFault
+from passing_fault import PassingFaultError
 from polygons import Features, geometry_array
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -87,7 +87,7 @@ def pages_of_links(web: Web, url: str, parameters: dict[str, str]) -> list[dict]
 # --- WFS
 
 
-def read_wfs(web: Web, url: str, layer: str, field: str, ground: Ground, page: int) -> Features:
+def read_wfs(web: Web, url: str, ground: Ground, *, layer: str, field: str, page: int) -> Features:
     """Read the features in the scene's box.
 
     Args:
@@ -120,12 +120,11 @@ def read_wfs(web: Web, url: str, layer: str, field: str, ground: Ground, page: i
     parts = []
     for box in ground.boxes_in(crs):
         parameters = {**asked, "bbox": wfs_box(box, crs, crs_name)}
-        for content in wfs_pages(web, address, parameters, page):
-            parts.append(wfs_features(content, field, crs, url))
+        parts += [wfs_features(content, field, crs, url) for content in wfs_pages(web, address, parameters, page)]
     return with_checked_axes(joined(parts, crs), ground, url)
 
 
-def feature_type(capabilities: ElementTree.Element, wanted: str, url: str) -> tuple[str, str]:
+def feature_type(capabilities: ET.Element, wanted: str, url: str) -> tuple[str, str]:
     """The feature type's full name and the CRS that it is kept in."""
     types = {
         text_of(one, "Name"): text_of(one, "DefaultCRS") or text_of(one, "DefaultSRS")
@@ -138,7 +137,7 @@ def feature_type(capabilities: ElementTree.Element, wanted: str, url: str) -> tu
     return matching[0], types[matching[0]]
 
 
-def json_format(capabilities: ElementTree.Element) -> str | None:
+def json_format(capabilities: ET.Element) -> str | None:
     """The name under which GetFeature gives GeoJSON; None: it does not."""
     for operation in elements(capabilities, "Operation"):
         if operation.get("name") == "GetFeature":
@@ -282,34 +281,34 @@ def parse_crs(name: str, url: str) -> CRS:
 def check_complete(found: int, matched: object, url: str) -> None:
     """Compare with the number of features that the server announced."""
     if isinstance(matched, int) and found < matched:
-        raise PassingFault(f"{shown(url)} announces {matched} features and gives {found}")
+        raise PassingFaultError(f"{shown(url)} announces {matched} features and gives {found}")
 
 
-def parse_xml(content: bytes, url: str) -> ElementTree.Element:
+def parse_xml(content: bytes, url: str) -> ET.Element:
     """Parse an answer of a WFS, or raise what its ExceptionReport says."""
     try:
-        root = ElementTree.fromstring(content)  # noqa: S314 - expat of Python ≥ 3.11 bounds the growth of entities
-    except ElementTree.ParseError as error:
+        root = ET.fromstring(content)  # noqa: S314 - expat of Python ≥ 3.11 bounds the growth of entities
+    except ET.ParseError as error:
         start = " ".join(content[:60].decode("utf-8", "replace").split())
         raise SystemExit(f"{shown(url)} gives no XML but {start!r}") from error
     if local_name(root) == "ExceptionReport":
         code = next((one.get("exceptionCode", "") for one in elements(root, "Exception")), "")
         said = " ".join(" ".join(one.text or "" for one in elements(root, "ExceptionText")).split())
         message = f"{shown(url)} refuses: {code} {said}".rstrip()
-        raise PassingFault(message) if code in PASSING_EXCEPTIONS else SystemExit(message)
+        raise PassingFaultError(message) if code in PASSING_EXCEPTIONS else SystemExit(message)
     return root
 
 
-def elements(root: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+def elements(root: ET.Element, name: str) -> list[ET.Element]:
     """All elements below `root` of that local name."""
     return [one for one in root.iter() if local_name(one) == name]
 
 
-def local_name(element: ElementTree.Element) -> str:
+def local_name(element: ET.Element) -> str:
     """An element's name without its namespace."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
-def text_of(element: ElementTree.Element, name: str) -> str:
+def text_of(element: ET.Element, name: str) -> str:
     """The text of the first child of that name, or nothing."""
     return next(((one.text or "").strip() for one in element if local_name(one) == name), "")

@@ -1,5 +1,5 @@
 """The one error that a second try may cure; `truth.py` turns it into exit code 75."""
 
 
-class PassingFault(Exception):
+class PassingFaultError(Exception):
     """A service did not answer as it should, and may do so later."""

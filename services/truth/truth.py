@@ -1,7 +1,7 @@
 """Ground truth of one scene: the polygons of a vector source that touch it, in its CRS, with their classes.
 
-The source is a file of the archive or of a web server, a collection of an OGC API Features service, or a WFS 2.0. Called
-by the workflow once a scene; the output is what `rasterize` draws. See README.md for the forms of a source.
+The source is a file of the archive or of a web server, a collection of an OGC API Features service, or a WFS 2.0.
+Called by the workflow once a scene; the output is what `rasterize` draws. See README.md for the forms of a source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import shapely
 from classes import Classes, parse_classes
 from feature_services import is_wfs, read_ogc_api, read_wfs
 from ground import Ground, read_ground
-from passing_fault import PassingFault
+from passing_fault import PassingFaultError
 from polygons import Features, on_ground
 from vector_files import check_digest, read_file
 from web import Web
@@ -55,7 +55,7 @@ def read_url(source: str, arguments: argparse.Namespace, ground: Ground) -> Feat
             check_digest(path, arguments.digest)
             return read_file(path, arguments.layer, arguments.field, ground)
     if is_wfs(url):
-        return read_wfs(web, url, arguments.layer, arguments.field, ground, arguments.page)
+        return read_wfs(web, url, ground, layer=arguments.layer, field=arguments.field, page=arguments.page)
     return read_ogc_api(web, url, arguments.field, ground, arguments.page)
 
 
@@ -150,7 +150,7 @@ def main() -> None:
     ground = read_ground(arguments.extent)
     try:
         features = read_features(arguments, ground)
-    except PassingFault as fault:
+    except PassingFaultError as fault:
         print(fault, file=sys.stderr)
         raise SystemExit(EX_TEMPFAIL) from fault
     document = collection(features, classes, arguments.field, ground)

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-from passing_fault import PassingFault
+from passing_fault import PassingFaultError
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 TIMEOUT_S = (10, 120)  # to connect, between two packets
@@ -32,7 +32,7 @@ class Web:
         """Return the answer to a GET, read to its end.
 
         Raises:
-            PassingFault: no good answer, and the last one may pass.
+            PassingFaultError: no good answer, and the last one may pass.
             SystemExit: the server refused.
         """
         problem = ""
@@ -51,7 +51,7 @@ class Web:
                 wait = retry_after(answer, wait)
             if attempt < self._retries:
                 time.sleep(wait)
-        raise PassingFault(f"{problem}, after {self._retries + 1} tries")
+        raise PassingFaultError(f"{problem}, after {self._retries + 1} tries")
 
     def json(self, url: str, parameters: dict[str, str] | None = None) -> dict:
         """Return the JSON object that a GET gives.

@@ -55,7 +55,7 @@ def test_a_long_edge_is_bent_as_the_other_crs_bends_it(truth, make):
     document, _ = truth(truth.source(make.collection([big], crs=None)))
     [coordinates] = document["features"][0]["geometry"]["coordinates"]
     assert len(coordinates) > 300
-    middle = min(coordinates[:-1], key=lambda point: (abs(point[0] - 500_000), point[1]))
+    middle = min((point for point in coordinates if point[1] < 5_550_000), key=lambda point: abs(point[0] - 500_000))
     assert middle[1] == pytest.approx(5_538_630.7, abs=0.5)  # the parallel 50° N on the central meridian
 
 
@@ -89,9 +89,7 @@ def test_formats(truth, make, driver, name):
     ],
 )
 def test_classes(truth, make, classes, expected):
-    features = [
-        make.feature(name, [make.ring(0, 0, 10)], kind=kind) for name, kind in (("a", 1), ("b", 2.0), ("c", "3"))
-    ]
+    features = [make.feature(name, [make.ring(0, 0, 10)], kind=kind) for name, kind in (("a", 1), ("b", 2.0), ("c", 3))]
     features.append(make.feature("d", [make.ring(0, 0, 10)], kind=None))
     found = truth.classes(truth.source(make.collection(features)), "--classes", classes)
     assert {identifier: (index, name) for index, name, identifier in found} == expected
@@ -206,7 +204,7 @@ def test_two_layers_with_the_field_have_to_be_told_apart(truth, make):
 
 
 def test_a_scene_on_the_antimeridian(truth, make):
-    truth.extent(crs="EPSG:32601", transform=[10, 0, 250_000, 0, -10, 7_200_000], width=9000, height=200)
+    truth.extent(crs="EPSG:32601", transform=[10, 0, 300_000, 0, -10, 7_200_000], width=12_000, height=200)
     west = [[[-180.0, 64.7], [-179.9, 64.7], [-179.9, 64.9], [-180.0, 64.9], [-180.0, 64.7]]]
     east = [[[x + 359.9, y] for x, y in west[0]]]
     source = truth.source(make.collection([make.feature(1, west, kind=1), make.feature(2, east, kind=2)], crs=None))
