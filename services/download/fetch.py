@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 ATTEMPTS = 5  # one after another without a single new byte
@@ -170,7 +171,7 @@ class _Transfer:
             try:
                 if self.once(before):
                     return
-            except requests.RequestException as error:
+            except (requests.RequestException, HTTPError) as error:
                 self.problem = f"broke off ({type(error).__name__})"
             failures = 0 if self.have() > before else failures + 1
         raise PassingError(f"{self.url}: the store {self.problem}, {ATTEMPTS} times one after another")
@@ -205,7 +206,7 @@ class _Transfer:
         self.resumed |= goes_on and have > 0
         length = answer.headers.get("Content-Length")
         with self.part.open("ab" if goes_on else "wb") as file:
-            for chunk in answer.iter_content(CHUNK):
+            while chunk := answer.raw.read1(CHUNK):  # iter_content would lose the piece before a break
                 file.write(chunk)
         self.problem = "broke off"
         return length is None or self.have() >= int(length) + (have if goes_on else 0)

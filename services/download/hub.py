@@ -29,6 +29,7 @@ def settings(hrefs: list[str], retry_wait_s: float) -> dict[str, str]:
         "GDAL_HTTP_TIMEOUT": "120",
         "GDAL_HTTP_CONNECTTIMEOUT": "30",
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "CPL_VSIL_CURL_USE_HEAD": "NO",
     }
     if any(href.startswith("s3://eodata/") for href in hrefs):
         return common | {"AWS_S3_ENDPOINT": COPERNICUS, "AWS_VIRTUAL_HOSTING": "FALSE", "AWS_REGION": "default"}
