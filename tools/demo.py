@@ -23,6 +23,7 @@ import yaml
 
 ARCHIVE: Final = Path("data/archive")
 PROFILES: Final = Path("profiles")
+RESULTS: Final = ("dvc.lock", "catalogue.json", "results")
 EXPERIMENTS: Final = {
     "segnet": {"train.structure": "segnet"},
     "visible-bands": {"bands": "B02+B03+B04"},
@@ -96,17 +97,29 @@ def experiments(jobs: list[str]) -> int:
         os.environ.setdefault(f"GIT_{role}_NAME", git_setting("user.name") or "swath demo")
         os.environ.setdefault(f"GIT_{role}_EMAIL", git_setting("user.email") or "demo@example.invalid")
     before = Path("params.yaml").read_text(encoding="utf-8")
-    call("dvc", "exp", "save", "--force", "--name", "demo", "--quiet")
+    save_experiment("demo")
     try:
         for name, values in EXPERIMENTS.items():
             call("swath", "run", *jobs, *overrides(values))
-            call("dvc", "exp", "save", "--force", "--name", name, "--quiet")
+            save_experiment(name)
             Path("params.yaml").write_text(before, encoding="utf-8")
     finally:
         Path("params.yaml").write_text(before, encoding="utf-8")
     call("swath", "run", *jobs)
     experiment_table()
     return 0
+
+
+def save_experiment(name: str) -> None:
+    """Save the workspace as a DVC experiment, with what nobody has committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard", "--", *RESULTS],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    untracked = [word for path in listed.stdout.split() for word in ("--include-untracked", path)]
+    call("dvc", "exp", "save", "--force", "--name", name, *untracked, "--quiet")
 
 
 def git_setting(name: str) -> str:
@@ -143,7 +156,7 @@ def print_scores(metrics: dict[str, Any]) -> None:
 
 def experiment_table() -> None:
     """`dvc exp show` with the columns that matter."""
-    kept = r"Experiment|test\.(accuracy|majority_accuracy|kappa|mean_iou)|train\.structure|bands"
+    kept = r"Experiment|test\.(accuracy|kappa|mean_iou)|train\.structure|bands"
     os.environ.setdefault("COLUMNS", "140")
     call("dvc", "exp", "show", "--no-pager", "--drop", ".*", "--keep", kept)
 

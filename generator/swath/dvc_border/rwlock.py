@@ -33,8 +33,9 @@ class PathLocks:
     def __init__(self, repository: Repository) -> None:
         self._folder = repository.dvc_dir / "tmp"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._path = self._folder / "rwlock"
-        self._hardlink = bool(repository.config["core"].get("hardlink_lock", False))
+        self._path = str(self._folder / "rwlock")
+        hardlink = bool(repository.config["core"].get("hardlink_lock", False))
+        self._guard = _Guard(str(self._folder / "rwlock.lock"), str(self._folder), hardlink=hardlink)
         self._info = {"pid": os.getpid(), "cmd": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])}
         self._mutex = threading.Lock()
 
@@ -45,7 +46,7 @@ class PathLocks:
             PassingFaultError: another process that lives works on one of them.
         """
         read, write = list(read), list(write)
-        with self._mutex, self._guard():
+        with self._mutex, self._guard:
             record = self._load()
             blocker = next(self._blockers(record, read, write), None)
             if blocker:
@@ -59,7 +60,7 @@ class PathLocks:
 
     def leave(self, read: Iterable[str], write: Iterable[str]) -> None:
         """Take back what `enter` noted."""
-        with self._mutex, self._guard():
+        with self._mutex, self._guard:
             record = self._load()
             for path in read:
                 readers = record["read"].get(path, [])
@@ -86,17 +87,16 @@ class PathLocks:
 
     def _load(self) -> Record:
         try:
-            record = json.loads(self._path.read_text(encoding="utf-8"))
+            with open(self._path, "rb") as file:
+                record = json.loads(file.read() or b"{}")
         except (OSError, ValueError):
             record = {}
         return {"write": dict(record.get("write", {})), "read": dict(record.get("read", {}))}
 
     def _store(self, record: Record) -> None:
         kept = {mode: entries for mode, entries in record.items() if entries}
-        self._path.write_text(json.dumps(kept), encoding="utf-8")
-
-    def _guard(self) -> _Guard:
-        return _Guard(str(self._folder / "rwlock.lock"), str(self._folder), hardlink=self._hardlink)
+        with open(self._path, "wb") as file:
+            file.write(json.dumps(kept).encode())
 
 
 class _Guard:
