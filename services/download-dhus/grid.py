@@ -66,7 +66,7 @@ def on_grid(path: str, grid: Grid, nodata: int, files: ExitStack, *, mask: bool)
     method = Resampling.bilinear if coarse and not mask else Resampling.nearest
     view = WarpedVRT(
         dataset, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height, resampling=method,
-        src_nodata=nodata, nodata=nodata, tolerance=0,
+        src_nodata=nodata, nodata=nodata,
     )  # fmt: skip
     return files.enter_context(view)
 
