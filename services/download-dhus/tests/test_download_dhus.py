@@ -113,8 +113,9 @@ def offer(hub, replay):
             "Checksum": {"Algorithm": "MD5", "Value": hashlib.md5(content).hexdigest().upper()}, "ContentDate": start_of,
             "CreationDate": "/Date(1717236031000)/", "IngestionDate": "/Date(1717236031000)/", "Online": True,
             "Attributes": {},
-            "ContentGeometry": "<gml:Polygon xmlns:gml='http://www.opengis.net/gml'><gml:outerBoundaryIs><gml:LinearRing>"
-            "<gml:coordinates>45,14 45,15 46,15 45,14</gml:coordinates></gml:LinearRing></gml:outerBoundaryIs></gml:Polygon>",
+            "ContentGeometry": "<gml:Polygon xmlns:gml='http://www.opengis.net/gml'><gml:outerBoundaryIs>"
+            "<gml:LinearRing><gml:coordinates>45,14 45,15 46,15 45,14</gml:coordinates></gml:LinearRing>"
+            "</gml:outerBoundaryIs></gml:Polygon>",
         }  # fmt: skip
         name = {"Content-Disposition": f'inline;filename="{TITLE}.zip"', "Content-Type": "application/octet-stream"}
         path = f"/odata/v1/Products('{UUID}')"

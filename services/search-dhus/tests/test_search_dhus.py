@@ -78,9 +78,9 @@ def test_the_recorded_search_gives_its_five_products(search, hub, cassettes):
 
 def test_the_recorded_refusal_of_an_account(client, hub, cassettes):
     hub.load(cassettes / "test_SentinelAPI_wrong_credentials.yaml")
-    with pytest.raises(client.HubError, match="refuses the account in DHUS_USER and DHUS_PASSWORD") as caught:
-        with client.explained(hub.url):
-            client.connect(hub.url, 0).query("POLYGON((0 0,1 1,0 1,0 0))", ("20150101", "20150102"))
+    message = "refuses the account in DHUS_USER and DHUS_PASSWORD"
+    with pytest.raises(client.HubError, match=message) as caught, client.explained(hub.url):
+        client.connect(hub.url, 0).query("POLYGON((0 0,1 1,0 1,0 0))", ("20150101", "20150102"))
     assert "\n" not in str(caught.value)
 
 
