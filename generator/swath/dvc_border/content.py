@@ -87,8 +87,6 @@ class Hasher:
             raise _unreadable(path, error) from error
         if stat.S_ISDIR(info.st_mode):
             return self.tree(path).content
-        if not stat.S_ISREG(info.st_mode):
-            raise UserError(f"{path}: neither a file nor a folder", hint="a dependency or output must be one of them")
         return Content(self.file_value(path, info), info.st_size, isexec=bool(info.st_mode & stat.S_IXUSR))
 
     def tree(self, folder: str) -> Tree:
@@ -120,8 +118,10 @@ class Hasher:
         """MD5 of a regular file, from the record when it has not changed.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: it cannot be read, or is no regular file: opening a pipe would wait for its writer.
         """
+        if not stat.S_ISREG(info.st_mode):
+            raise UserError(f"{path}: neither a file nor a folder", hint="a dependency or output must be one of them")
         mark = (info.st_ino, info.st_mtime, info.st_size)
         known = self._known.get(path)
         if known and known[0] == mark:
@@ -159,9 +159,13 @@ class Hasher:
 
     def remember_link(self, path: str) -> None:
         """Note that we put `path` (absolute) there from the cache, so that `dvc checkout` may take it away again."""
-        info = os.lstat(path)
+        from dvc.fs import localfs
+        from dvc_data.hashfile.utils import get_mtime_and_size
+        from dvc_objects.fs.system import inode
+
+        mtime, _ = get_mtime_and_size(path, localfs, self._repository.ignore)
         with self._lock:
-            self._links[os.path.relpath(path, self._repository.home)] = (info.st_ino, str(info.st_mtime))
+            self._links[os.path.relpath(path, self._repository.home)] = (inode(path), mtime)
 
     def forget(self, path: str) -> None:
         """Drop what is known of a file: it was removed, or will be written again."""
