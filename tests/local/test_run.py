@@ -132,7 +132,7 @@ def test_a_failure_keeps_what_finished_and_names_its_log(chain: Bench) -> None:
     )  # type: ignore[index, dict-item]
     result = chain.swath("run", "-j1", "-k")
     assert result.returncode == 4
-    assert "bad: the command ended with exit code 3" in result.stderr
+    assert "bad: it ended with exit code 3" in result.stderr
     assert "│ why" in result.stderr
     assert "swath: 1 stage failed: bad" in result.stderr
     assert set(chain.lock()) == {"prepare", "train"}
@@ -164,7 +164,7 @@ def test_a_timeout_ends_a_hanging_stage_with_its_children(tmp_path: Path) -> Non
     stage = {"cmd": "sleep 600 & sleep 600", "outs": ["out"], "meta": {"swath": {"timeout": "1s"}}}
     bench = make_repository(tmp_path, {"dvc.yaml": {"stages": {"hang": stage}}})
     report = bench.run().reports["hang"]
-    assert (report.did, report.message) == ("failed", "it took longer than its timeout of 1 s")
+    assert (report.did, report.message) == ("failed", "it took longer than its timeout of 1s")
 
 
 def test_an_output_that_was_not_written_fails_the_stage(tmp_path: Path) -> None:

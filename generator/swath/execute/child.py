@@ -47,6 +47,8 @@ class Child:
         memory_bytes: most memory of it and its descendants together; None: no limit.
         mark: ``NAME=value`` of `environment` that nobody else has: by it strays that left the process group are known.
         grace_s: time between SIGTERM and SIGKILL.
+        enters_itself: the program's launcher enters it into the guard's list before it starts; False: we do right after,
+            which spares a process where a run starts thousands of short ones.
     """
 
     argv: list[str]
@@ -56,6 +58,7 @@ class Child:
     memory_bytes: int | None = None
     mark: str = ""
     grace_s: float = _GRACE_S
+    enters_itself: bool = True
 
 
 def run_child(child: Child, log: BinaryIO | None, stop: threading.Event) -> Outcome:
@@ -109,10 +112,17 @@ class _Attempt:
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            launcher(child.argv), cwd=child.cwd, env=dict(child.environment), stdin=GUARD.pipe(), stdout=log,
-            stderr=None if log is None else subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            launcher(child.argv) if child.enters_itself else child.argv,
+            cwd=child.cwd,
+            env=dict(child.environment),
+            stdin=GUARD.pipe() if child.enters_itself else subprocess.DEVNULL,
+            stdout=log,
+            stderr=None if log is None else subprocess.STDOUT,
+            start_new_session=True,
+        )
         self._pid = self._process.pid
+        if not child.enters_itself:
+            GUARD.enter(self._pid)
         self._memory = MemoryWatch(self._pid)
         self._exit = _Exit(self._pid)
         self._ate_too_much = False

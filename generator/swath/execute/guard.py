@@ -49,6 +49,10 @@ class Guard:
                 self._start()
             return self._pipe
 
+    def enter(self, group: int) -> None:
+        """Put in a group that did not enter itself."""
+        os.write(self.pipe(), f"+{group}\n".encode())
+
     def leave(self, group: int) -> None:
         """Take out a group that has ended."""
         with self._lock, contextlib.suppress(OSError):

@@ -24,6 +24,7 @@ from swath.execute.shell import run_shell
 from swath.model.invocation import Outcome
 from swath.model.lock_entry import identity, items_by_path
 from swath.model.shell_words import exec_words
+from swath.model.units import Duration
 from swath.plan.decide import decide_stage, inputs_entry
 
 if TYPE_CHECKING:
@@ -223,14 +224,17 @@ class StageWork:
                     environment=self._environment(stage, gpus),
                     log=log,
                     stop=self._stop,
-                    timeout_s=options.timeout_s,
-                    since=start,
+                    timeout_s=None
+                    if options.timeout_s is None
+                    else max(0.001, start + options.timeout_s - time.monotonic()),
                 )
             cpu_s, peak = cpu_s + outcome.cpu_s, max(peak, outcome.peak_memory_bytes)
             if outcome.exit_code:
                 break
-        wall_s = time.monotonic() - start
-        return Outcome(outcome.exit_code, outcome.reason, wall_s, cpu_s, peak, outcome.temporary)
+        wall_s, reason = time.monotonic() - start, outcome.reason
+        if outcome.exit_code and options.timeout_s is not None and wall_s >= options.timeout_s:
+            reason = f"it took longer than its timeout of {Duration(options.timeout_s)}"
+        return Outcome(outcome.exit_code, reason, wall_s, cpu_s, peak, outcome.temporary)
 
     def _environment(self, stage: Stage, gpus: tuple[int, ...]) -> dict[str, str]:
         environment = dict(self._tools.environment)
