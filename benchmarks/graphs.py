@@ -1,8 +1,8 @@
 """The benchmark graph: scenes through three `cp` stages each, then `combine` and `train`, for Swath, DVC, make and Snakemake.
 
-    scenes.txt ─▶ raw/K ─▶ filtered/K ─▶ tiles/K ─┐
-    (K = 1 … scenes)                              ├─▶ combined ─▶ model
-                                                  ┘
+scenes.txt ─▶ raw/K ─▶ filtered/K ─▶ tiles/K ─┐
+(K = 1 … scenes)                              ├─▶ combined ─▶ model
+┘
 """
 
 from __future__ import annotations

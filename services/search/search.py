@@ -375,7 +375,7 @@ def found_items(arguments: argparse.Namespace, wish: Wish) -> Iterable[Item]:
     """What the chosen back end has."""
     if arguments.backend == "dhus":
         raise SearchError(
-            "there is no back end for DHuS hubs yet: use archive or stac; see docs/explanation/data-sources.md"
+            "DHuS hubs have services of their own, search-dhus and download-dhus: see docs/how-to/use-a-dhus-hub.md"
         )
     if arguments.backend == "stac":
         if arguments.url == "none":

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.repositories import make_repository
 
 import swath.cli.main
+from support.repositories import make_repository
 from swath.cli.main import main
 from swath.errors import PassingFaultError, StageFailedError, SwathError, UsageError, UserError
 

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, ISC004 - messages stand whole
+# ruff: noqa: ISC004 - messages stand whole
 """Commands against services: whole messages."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, ISC004 - messages stand whole
+# ruff: noqa: ISC004 - messages stand whole
 """Files around the workflows: services in Git, deps and who provides them, `.dvcignore`, swath.yaml."""
 
 from __future__ import annotations

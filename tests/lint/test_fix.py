@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - messages stand whole
+
 """`swath lint --fix`: only the wanted lines come in, everything else stays to the byte."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, ISC004 - messages stand whole
+# ruff: noqa: ISC004 - messages stand whole
 """Paths in commands against deps and outs: whole messages."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Whatever the files say, lint answers with findings and never with a traceback."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - messages stand whole
+
 """Wrong dvc.yaml files, each with the whole message that it must give."""
 
 from __future__ import annotations

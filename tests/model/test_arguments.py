@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - whole messages stand on one line
+
 
 from __future__ import annotations
 

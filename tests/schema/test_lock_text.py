@@ -1,4 +1,4 @@
-# ruff: noqa: SIM905, E501, ISC004 - many odd words
+# ruff: noqa: SIM905, ISC004 - many odd words
 """`schema/lock_text.py` writes what DVC writes and reads what DVC reads, for any lock."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: SIM905, E501, PLR0911 - many odd words
+# ruff: noqa: SIM905, PLR0911 - many odd words
 """`schema/yaml12.py` reads what DVC reads, and refuses what DVC refuses."""
 
 from __future__ import annotations

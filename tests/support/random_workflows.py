@@ -79,7 +79,9 @@ class Maker:
         for number in range(pick.randint(1, 3)):
             world.files[f"in{number}.txt"] = f"input {number}"
             world.sources.append(f"in{number}.txt")
-        world.files["params.yaml"] = yaml.safe_dump({"lr": 0.1, "deep": {"size": 3, "name": "näme", "list": [1, 2]}, "keys": ["u", "v"]})
+        world.files["params.yaml"] = yaml.safe_dump(
+            {"lr": 0.1, "deep": {"size": 3, "name": "näme", "list": [1, 2]}, "keys": ["u", "v"]}
+        )
         world.files["more.json"] = '{"depth": 2, "flag": true}'
         if pick.random() < 0.4:
             world.files["data.bin"] = "tracked by dvc add"
@@ -117,7 +119,10 @@ class Maker:
         if kind == "foreach list":
             return name, {"foreach": ["x", "y"], "do": self._stage(name, base, up, wdir, "${item}")}
         if kind == "foreach dict":
-            return name, {"foreach": {"x": {"n": 1}, "y": {"n": 2}}, "do": self._stage(name, base, up, wdir, "${key}", "${item.n}")}
+            return name, {
+                "foreach": {"x": {"n": 1}, "y": {"n": 2}},
+                "do": self._stage(name, base, up, wdir, "${key}", "${item.n}"),
+            }
         if kind == "vars" and not folder:
             return name, {"foreach": "${keys}", "do": self._stage(name, base, up, wdir, "${item}")}
         body = self._stage(name, base, up, wdir, "${item.m}")
@@ -127,7 +132,7 @@ class Maker:
         pick, world = self.random, self.world
         deps = self._deps(up)
         outs, plain = self._outs(name, base, key)
-        text = extra or pick.choice(["1", "", "lang " * 25, "ü ñ 漢字", "it's \"quoted\""])
+        text = extra or pick.choice(["1", "", "lang " * 25, "ü ñ 漢字", 'it\'s "quoted"'])
         if len(text) > 80:
             world.features["long command"] += 1
         if any(ord(char) > 127 for char in text):
@@ -143,7 +148,15 @@ class Maker:
         if deps:
             stage["deps"] = deps
         if pick.random() < 0.35:
-            stage["params"] = pick.choice([["lr"], ["deep.size", "deep.name"], ["deep"], [{f"{up}more.json": ["depth"]}], [{f"{up}more.json": None}]])
+            stage["params"] = pick.choice(
+                [
+                    ["lr"],
+                    ["deep.size", "deep.name"],
+                    ["deep"],
+                    [{f"{up}more.json": ["depth"]}],
+                    [{f"{up}more.json": None}],
+                ]
+            )
             if base and isinstance(stage["params"][0], str):
                 stage["params"] = [{f"{up}params.yaml": stage["params"]}]
             world.features["params"] += 1
@@ -184,7 +197,7 @@ class Maker:
             plain.append(text)
             item: Any = text
             section = {"metric": "metrics", "plot": "plots"}.get(kind, "outs")
-            if kind == "metric" and pick.random() < 0.6 or kind == "uncached":
+            if (kind == "metric" and pick.random() < 0.6) or kind == "uncached":
                 item = {text: {"cache": False}}
                 world.features["cache: false"] += 1
             if kind == "persist":
@@ -205,7 +218,9 @@ class Maker:
 
 def edit(root: Path, world: World, source: random.Random) -> str:
     """Change something in a repository, the way a user would; returns what."""
-    kind = source.choice(["source", "param", "command", "delete out", "edit out", "tracked", "touch", "revert param", "nothing"])
+    kind = source.choice(
+        ["source", "param", "command", "delete out", "edit out", "tracked", "touch", "revert param", "nothing"]
+    )
     if kind == "source":
         path = root / source.choice(world.sources)
         path.write_text(path.read_text() + source.choice("ab"))

@@ -41,7 +41,7 @@ class Rule:
 
 def cassette_rules(path: Path) -> list[Rule]:
     """The recorded answers of a vcr.py cassette, each to be played once."""
-    import yaml  # noqa: PLC0415  # only tests that read cassettes have it
+    import yaml  # only tests that read cassettes have it
 
     document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     rules = []

@@ -47,8 +47,8 @@ class Child:
         memory_bytes: most memory of it and its descendants together; None: no limit.
         mark: ``NAME=value`` of `environment` that nobody else has: by it strays that left the process group are known.
         grace_s: time between SIGTERM and SIGKILL.
-        enters_itself: the program's launcher enters it into the guard's list before it starts; False: we do right after,
-            which spares a process where a run starts thousands of short ones.
+        enters_itself: the program's launcher enters it into the guard's list before it starts; False: we do right
+            after, which spares a process where a run starts thousands of short ones.
     """
 
     argv: list[str]

@@ -34,7 +34,7 @@ def scene_bytes(tmp_path: Path, lift: int) -> bytes:
     return path.read_bytes()
 
 
-def download(run, archive: object, out: Path, body: bytes, *more: object):  # noqa: ANN001, ANN201
+def download(run, archive: object, out: Path, body: bytes, *more: object):
     digest = f"image=md5:{hashlib.md5(body).hexdigest()}:{len(body)}"
     return run(
         "--archive", archive, "--id", "S", "--datetime", "2021-07-14T10:00:00Z", "--assets", "image=s.tif", "--digests", digest,

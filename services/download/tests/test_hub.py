@@ -48,7 +48,7 @@ def files() -> list[Rule]:
     return [Rule(f"/{name}.tif", body, ranges=True) for name, body in content.items()]
 
 
-def download(run, base: str, out: Path, *more: object):  # noqa: ANN001, ANN201
+def download(run, base: str, out: Path, *more: object):
     assets = "B01=B01.tif,B04=B04.tif,B08=B08.tif,B11=B11.tif,scl=SCL.tif"
     return run(
         "--backend", "stac", "--id", "X", "--datetime", "2023-05-01T10:00:00Z", "--level", "L2A", "--baseline", "05.09",
@@ -56,7 +56,7 @@ def download(run, base: str, out: Path, *more: object):  # noqa: ANN001, ANN201
     )  # fmt: skip
 
 
-def test_box_on_a_grid_of_ten_metres(run, tmp_path, files) -> None:  # noqa: ANN001
+def test_box_on_a_grid_of_ten_metres(run, tmp_path, files) -> None:
     with replay(files) as hub:
         done = download(run, f"{hub.url}/s/", tmp_path / "out", *BOX)
         again = download(run, f"{hub.url}/s/", tmp_path / "again", *BOX)
@@ -79,7 +79,7 @@ def test_box_on_a_grid_of_ten_metres(run, tmp_path, files) -> None:  # noqa: ANN
     assert (tmp_path / "out/scene.tif").read_bytes() == (tmp_path / "again/scene.tif").read_bytes()
 
 
-def test_whole_scene_with_its_edge(run, tmp_path, files) -> None:  # noqa: ANN001
+def test_whole_scene_with_its_edge(run, tmp_path, files) -> None:
     with replay(files) as hub:
         assert download(run, f"{hub.url}/s/", tmp_path / "out").returncode == 0
     with rasterio.open(tmp_path / "out/scene.tif") as scene:
@@ -90,7 +90,7 @@ def test_whole_scene_with_its_edge(run, tmp_path, files) -> None:  # noqa: ANN00
     assert ((numbers == 0).all(axis=0) == (numbers == 0).any(axis=0)).all()
 
 
-def test_only_the_blocks_under_the_box_are_read(run, tmp_path, files) -> None:  # noqa: ANN001
+def test_only_the_blocks_under_the_box_are_read(run, tmp_path, files) -> None:
     with replay(files) as hub:
         words = ("--bands", "B04", *BOX)
         assert download(run, f"{hub.url}/s/", tmp_path / "out", *words).returncode == 0
@@ -100,7 +100,7 @@ def test_only_the_blocks_under_the_box_are_read(run, tmp_path, files) -> None:  
         assert scene.descriptions == ("B04",)
 
 
-def test_a_busy_store_is_asked_again(run, tmp_path, files) -> None:  # noqa: ANN001
+def test_a_busy_store_is_asked_again(run, tmp_path, files) -> None:
     busy = [Rule("/B04.tif", b"", 503, plays=1), Rule("/B08.tif", b"", 429, plays=1)]
     with replay([*busy, *files]) as hub:
         done = download(run, f"{hub.url}/s/", tmp_path / "out", *BOX)
@@ -108,7 +108,7 @@ def test_a_busy_store_is_asked_again(run, tmp_path, files) -> None:  # noqa: ANN
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, 1), (403, 1), (503, 75)])
-def test_status_decides_the_exit_code(run, tmp_path, files, status, code) -> None:  # noqa: ANN001
+def test_status_decides_the_exit_code(run, tmp_path, files, status, code) -> None:
     with replay([Rule("/B11.tif", b"", status), *files]) as hub:
         done = download(run, f"{hub.url}/s/", tmp_path / "out", *BOX)
     assert done.returncode == code, done.stderr
@@ -117,7 +117,7 @@ def test_status_decides_the_exit_code(run, tmp_path, files, status, code) -> Non
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_addresses_are_signed_and_signatures_kept_secret(run, tmp_path, files) -> None:  # noqa: ANN001
+def test_addresses_are_signed_and_signatures_kept_secret(run, tmp_path, files) -> None:
     for rule in files:
         rule.path += r"\?sig=secret"
     signatures = [
@@ -131,7 +131,7 @@ def test_addresses_are_signed_and_signatures_kept_secret(run, tmp_path, files) -
     assert "secret" not in (tmp_path / "out/item.json").read_text() + done.stderr + done.stdout
 
 
-def test_a_box_beside_the_scene(run, tmp_path, files) -> None:  # noqa: ANN001
+def test_a_box_beside_the_scene(run, tmp_path, files) -> None:
     with replay(files) as hub:
         words = ("--bbox", 10, "--bbox", 51, "--bbox", 10.1, "--bbox", 51.1)
         done = download(run, f"{hub.url}/s/", tmp_path / "out", *words)

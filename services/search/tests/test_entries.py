@@ -130,7 +130,7 @@ def test_a_hub_that_pages_in_a_circle_is_left(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(search, "LARGEST_ANSWER", 10)
     wish = search.Wish(None, search.date.min, search.date.max, 100, 0, None)
 
-    def endless():  # noqa: ANN202 - a generator
+    def endless():
         while True:
             yield item("A")
 

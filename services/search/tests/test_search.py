@@ -30,7 +30,7 @@ def item(name: str, cloud: float, **properties: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def search(run, tmp_path: Path, *words: object):  # noqa: ANN001, ANN201
+def search(run, tmp_path: Path, *words: object):
     done = run(*words, "--scenes", tmp_path / "scenes.yaml", "--items", tmp_path / "items.json")
     text = (tmp_path / "scenes.yaml").read_text() if done.returncode == 0 else ""
     return done, (yaml.safe_load(text) or {}).get("scenes", {}) if text else {}
