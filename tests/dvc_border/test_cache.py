@@ -186,11 +186,7 @@ def test_a_corrupted_object_is_written_again(tmp_path: Path) -> None:
     case = Case(tmp_path)
     content = case.put("file")
     overwrite(case.cache.path(content), "eno", mode=0o644)
-    other = Case.__new__(Case)
-    other.__dict__.update(case.__dict__)
-    other.hasher = Hasher(case.repository)
-    other.cache = Cache(case.repository, other.hasher)
-    other.put("file")
+    case.put("file")
     assert Path(case.cache.path(content)).read_text() == "one"
 
 
@@ -210,9 +206,7 @@ def test_a_folder_that_is_missing_cannot_be_taken(tmp_path: Path) -> None:
     content = Content("0" * 32 + ".dir")
     with pytest.raises(UserError) as caught:
         case.cache.take(content, str(tmp_path / "folder"))
-    assert str(caught.value) == (
-        f"the object {content.value} is not in the cache\n  run the stage again, or: dvc pull"
-    )
+    assert str(caught.value) == (f"the object {content.value} is not in the cache\n  run the stage again, or: dvc pull")
     assert (tmp_path / "folder/a").exists()
 
 
@@ -222,9 +216,7 @@ def test_no_space_is_a_passing_fault(tmp_path: Path, number: int, monkeypatch: p
     monkeypatch.setattr(shutil, "copyfile", failing(number))
     with pytest.raises(PassingFaultError) as caught:
         case.put("file")
-    assert str(caught.value) == (
-        "no space left on the device of /disk: free some, or move the cache (dvc cache dir)"
-    )
+    assert str(caught.value) == ("no space left on the device of /disk: free some, or move the cache (dvc cache dir)")
     assert case.leftovers() == []
 
 
@@ -270,6 +262,16 @@ def test_what_is_unprotected_may_be_written(tmp_path: Path, link: str, name: str
     inner.write_text("changed")
     assert case.again().has(content)
     assert Hasher(case.repository).content(str(tmp_path / name)) != content
+
+
+def test_no_space_for_an_own_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(tmp_path, "hardlink")
+    content = case.put("file")
+    monkeypatch.setattr(os, "replace", failing(errno.ENOSPC))
+    with pytest.raises(PassingFaultError):
+        case.cache.unprotect(str(tmp_path / "file"))
+    assert kind_of(tmp_path / "file", case.cache.path(content)) == "hardlink"
+    assert case.leftovers() == []
 
 
 def test_unprotect_keeps_the_executable_bit(tmp_path: Path) -> None:

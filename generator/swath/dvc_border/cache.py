@@ -117,22 +117,20 @@ class Cache:
                 return
             for file in tree.files:
                 self._put_file(f"{path}{os.sep}{file.relpath}", file.value, kind)
-            self._write(self._object(content.value), tree.as_bytes())
+            if not self._has_object(content.value, legacy=False):
+                self._write(self._object(content.value), tree.as_bytes())
 
     def _put_file(self, path: str, value: str, kind: str) -> None:
         target = self._object(value)
-        if not os.path.exists(target):
+        if not self._has_object(value, legacy=False):
             temporary = self._temporary(target)
-            try:
+            with _own(temporary):
                 if kind in {"hardlink", "symlink"} and not os.path.islink(path):
                     self._link_or_copy(path, temporary)
                 else:
                     self._copy(path, temporary)
                 os.chmod(temporary, _PROTECTED)
                 os.replace(temporary, target)
-            finally:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
             info = os.stat(target)
             self._hasher.remember(target, value.removesuffix(".dir"), info)
         if kind in {"hardlink", "symlink"}:
@@ -145,8 +143,9 @@ class Cache:
         if kind == "hardlink" and os.path.samefile(path, target) and not os.path.islink(path):
             return
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        self._place(target, temporary, (kind,))
-        os.replace(temporary, path)
+        with _own(temporary):
+            self._place(target, temporary, (kind,))
+            os.replace(temporary, path)
 
     def take(self, content: Content, path: str, *, copy: bool = False) -> None:
         """Bring the object of `content` into the workspace at `path` (absolute), in place of what is there.
@@ -177,19 +176,29 @@ class Cache:
             self._remember(content, path)
 
     def unprotect(self, path: str) -> None:
-        """Make `path` (absolute) files of its own, that may be written: no links into the cache."""
+        """Make `path` (absolute) files of its own, that may be written: no links into the cache.
+
+        Raises:
+            PassingFaultError: no space is left.
+            UserError: the workspace cannot be written.
+        """
         if not os.path.lexists(path):
             return
         files = (
             [path] if not os.path.isdir(path) else [os.path.join(root, f) for root, _, fs in os.walk(path) for f in fs]
         )
-        for file in files:
-            info = os.lstat(file)
-            if stat.S_ISLNK(info.st_mode) or info.st_nlink > 1:
-                temporary = f"{file}.{uuid.uuid4().hex}.tmp"
+        with _translated(path):
+            for file in files:
+                self._unprotect_file(file)
+
+    def _unprotect_file(self, file: str) -> None:
+        info = os.lstat(file)
+        if stat.S_ISLNK(info.st_mode) or info.st_nlink > 1:
+            temporary = f"{file}.{uuid.uuid4().hex}.tmp"
+            with _own(temporary):
                 shutil.copyfile(file, temporary)
                 os.replace(temporary, file)
-            os.chmod(file, 0o666 & ~self._umask | (info.st_mode & stat.S_IXUSR if stat.S_ISREG(info.st_mode) else 0))
+        os.chmod(file, 0o666 & ~self._umask | (info.st_mode & stat.S_IXUSR if stat.S_ISREG(info.st_mode) else 0))
 
     def _take_folder(self, content: Content, staged: str, types: Sequence[str]) -> None:
         files = self.files(content)
@@ -260,13 +269,12 @@ class Cache:
         return True
 
     def _write(self, target: str, data: bytes) -> None:
-        if os.path.exists(target):
-            return
         temporary = self._temporary(target)
-        with open(temporary, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, _PROTECTED)
-        os.replace(temporary, target)
+        with _own(temporary):
+            with open(temporary, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, _PROTECTED)
+            os.replace(temporary, target)
 
     def _temporary(self, target: str) -> str:
         self.make_folder(os.path.dirname(target))
@@ -312,6 +320,16 @@ def remove(path: str) -> None:
             os.unlink(path)
     except FileNotFoundError:
         return
+
+
+@contextlib.contextmanager
+def _own(temporary: str) -> Iterator[None]:
+    """Leave no temporary file behind, whatever happens."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 @contextlib.contextmanager
