@@ -117,6 +117,20 @@ def test_a_half_written_journal_line_is_left_out(tmp_path: Path, ran: Path) -> N
     assert journal.read_text() == ""
 
 
+def test_what_dvc_repro_did_after_a_kill_counts_more_than_the_journal(tmp_path: Path, ran: Path) -> None:
+    bench = make_repository(tmp_path / "repo", steps(slow=9))
+    bench.swath("run", check=True, RAN=str(ran))
+    old = bench.lock()["s3"]
+    bench.write({"in.txt": "y\n"})
+    bench.command("dvc", "repro", "-q", RAN=str(ran))
+    journal = bench.root / ".dvc" / "tmp" / "swath" / "journal.jsonl"
+    journal.write_text(json.dumps({"version": 1, "file": "dvc.yaml", "key": "s3", "entry": old}) + "\n")
+    os.utime(journal, (0, 0))
+    assert bench.swath("plan").stdout == "4 unchanged\n"
+    assert bench.did() == {}
+    assert bench.lock()["s3"] != old
+
+
 def test_no_finished_stage_is_lost_wherever_the_runner_is_killed(tmp_path: Path) -> None:
     """Kill the runner at many moments of a run of 40 stages until it is through: what finished stays finished."""
     stages = {f"s{n}": {"cmd": f"echo s{n} >> $RAN; sleep 0.05; echo {n} > o{n}", "outs": [f"o{n}"]} for n in range(40)}

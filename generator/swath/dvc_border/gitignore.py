@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from swath.model.graph import StageGraph
     from swath.model.stage import Stage
 
-_SPECIAL = re.compile(r"([\\!*?#\[\] ])")
+# As scmrepo (pathspec) escapes; and the spaces at the end, which Git drops otherwise.
+_SPECIAL = re.compile(r"([\\!*?#\[\]]| (?= *$))")
 
 
 def outputs_to_ignore(stages: Iterable[Stage]) -> list[str]:
@@ -54,7 +55,7 @@ def write_ignore_lines(repository: Repository, paths: Sequence[str], *, folders:
     present = [path for path in paths if (repository.root / os.path.dirname(path)).is_dir()]
     tracked = _git_names(repository, ["ls-files", "-z", "--"], present)
     if tracked:
-        path = min(tracked)
+        path = min(path for path in present if any(name == path or name.startswith(path + "/") for name in tracked))
         hint = f"git rm -r --cached {path!r}, or give the output `cache: false`"
         raise UserError(f"the output {path} is tracked by Git", hint=hint)
     ignored = _git_names(repository, ["check-ignore", "-z", "--stdin"], present, stdin=True)

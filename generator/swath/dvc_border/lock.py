@@ -48,6 +48,12 @@ def _read(repository: Repository, workflow_file: str) -> dict[str, LockEntry]:
     return read_lock(text, name)
 
 
+def lock_times_ns(repository: Repository, workflow_files: Iterable[str]) -> dict[str, int]:
+    """When the lock of each dvc.yaml was written, in nanoseconds; files without a lock are left out."""
+    paths = {file: repository.root / lock_file(file) for file in workflow_files}
+    return {file: path.stat().st_mtime_ns for file, path in paths.items() if path.exists()}
+
+
 def entries_of_stages(stages: Iterable[Stage], locks: Mapping[str, Mapping[str, LockEntry]]) -> dict[str, LockEntry]:
     """Lock entries by the stages' names."""
     found = ((stage.name, locks.get(stage.file, {}).get(stage.key)) for stage in stages)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dvc_data.hashfile.hash_info import HashInfo
-from dvc_data.hashfile.tree import Tree
-
 from swath.dvc_border.translate import translated
 
 if TYPE_CHECKING:
@@ -25,6 +22,9 @@ def missing_in_remote(repository: Repository, contents: Iterable[Content]) -> se
     wanted = {content.value for content in contents if not content.legacy}
     if not wanted:
         return set()
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+
     with translated(hint="set a default remote: dvc remote add -d NAME URL"):
         odb = repository.full.cloud.get_remote_odb(None, "status")
         present = set(odb.oids_exist(sorted(wanted)))

@@ -90,8 +90,13 @@ class PathLocks:
             with open(self._path, "rb") as file:
                 record = json.loads(file.read() or b"{}")
         except (OSError, ValueError):
-            record = {}
-        return {"write": dict(record.get("write", {})), "read": dict(record.get("read", {}))}
+            record = None
+        record = record if isinstance(record, dict) else {}
+        write, read = (record.get(mode) for mode in ("write", "read"))
+        return {
+            "write": {path: info for path, info in write.items() if _is_info(info)} if isinstance(write, dict) else {},
+            "read": {path: _infos(each) for path, each in read.items()} if isinstance(read, dict) else {},
+        }
 
     def _store(self, record: Record) -> None:
         kept = {mode: entries for mode, entries in record.items() if entries}
@@ -123,6 +128,14 @@ class _Guard:
 
     def __exit__(self, *exception: object) -> None:
         self._lock.unlock()
+
+
+def _is_info(info: object) -> bool:
+    return isinstance(info, dict) and isinstance(info.get("pid"), int) and isinstance(info.get("cmd"), str)
+
+
+def _infos(infos: object) -> list[Record]:
+    return [info for info in infos if _is_info(info)] if isinstance(infos, list) else []
 
 
 def _overlap(a: str, b: str) -> bool:

@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from swath.model.lock_entry import LockEntry
@@ -42,6 +43,24 @@ class Journal:
                 continue
             if isinstance(record, dict) and record.get("version") == _VERSION:
                 entries.setdefault(record["file"], {})[record["key"]] = record["entry"]
+        return entries
+
+    def pending(self, locks: Mapping[str, Mapping[str, LockEntry]], written_ns: Mapping[str, int]) -> FileEntries:
+        """As `read`, less what somebody has written into a lock since: after a kill, `dvc repro` may have gone on.
+
+        Args:
+            locks: the entries of the locks, by dvc.yaml.
+            written_ns: when each lock was written, by dvc.yaml.
+        """
+        try:
+            own_ns = self._path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return {}
+        entries = self.read()
+        for file, kept in entries.items():
+            if written_ns.get(file, 0) > own_ns:
+                for key in kept.keys() & locks.get(file, {}).keys():
+                    del kept[key]
         return entries
 
     def append(self, stage: Stage, entry: LockEntry) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swath.dvc_border.data_files import DataOutput, read_data_files, tracked_paths
-from swath.dvc_border.lock import entries_of_stages, read_entries
+from swath.dvc_border.lock import entries_of_stages, lock_times_ns, read_entries
 from swath.dvc_border.workspace import Workspace
 from swath.load.workflows import Loaded, load_workflows
 from swath.local.journal import FileEntries, Journal
@@ -53,11 +53,13 @@ def read_project(repository: Repository) -> Project:
     """
     data = read_data_files(repository)
     loaded = load_workflows(repository, tracked_paths(data))
-    locks = _with_journal(read_entries(repository, loaded.workflows), Journal(repository.tmp_dir).read())
+    locks = _with_journal(repository, read_entries(repository, loaded.workflows))
     return Project(repository, loaded, data, entries_of_stages(loaded.graph.stages.values(), locks))
 
 
-def _with_journal(locks: FileEntries, journal: FileEntries) -> FileEntries:
+def _with_journal(repository: Repository, locks: FileEntries) -> FileEntries:
+    written_ns = lock_times_ns(repository, locks)
+    journal = Journal(repository.tmp_dir).pending(locks, written_ns)
     return {file: {**entries, **journal.get(file, {})} for file, entries in locks.items()}
 
 

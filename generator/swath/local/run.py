@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from swath.dvc_border.data_files import bring_up_to_date
 from swath.dvc_border.gitignore import LateIgnores, folders_inside_deps, outputs_to_ignore, write_ignore_lines
-from swath.dvc_border.lock import repository_lock, update_locks
+from swath.dvc_border.lock import lock_times_ns, read_entries, repository_lock, update_locks
 from swath.dvc_border.rwlock import PathLocks
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError
 from swath.load.settings import load_settings
@@ -300,7 +300,8 @@ def settle_journal(repository: Repository, project: Project | None = None) -> No
     if not entries:
         return
     order = stage_order(project.loaded) if project else {}
-    update_locks(repository, entries, order)
+    locks = {} if project else read_entries(repository, entries)
+    update_locks(repository, journal.pending(locks, lock_times_ns(repository, locks)), order)
     with repository_lock(repository):
         journal.drop(entries)
 

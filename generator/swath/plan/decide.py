@@ -99,12 +99,12 @@ def _touches(a: str, b: str) -> bool:
 
 def decide_stage(stage: Stage, facts: Facts, *, forced: bool = False) -> Decision:
     """Decide for one stage whose inputs are all known."""
+    if stage.frozen:
+        return Decision("unchanged", (Reason("frozen"),))
     entry = facts.locked(stage)
     reasons, inputs = _changed_inputs(stage, stage.deps, entry or {}, facts)
     if entry is None:
-        reasons = [Reason("new"), *[reason for reason in reasons if reason.kind == "missing"]]
-    if stage.frozen:
-        return Decision("unchanged", (Reason("frozen"),))
+        reasons.insert(0, Reason("new"))  # nothing to compare with: the others say what is missing
     outs = list(_changed_outputs(stage, entry, facts)) if entry and facts.checks_outputs else []
     if stage.always_changed or stage.is_callback:
         reasons.append(Reason("always"))
@@ -173,24 +173,28 @@ def inputs_entry(stage: Stage, facts: Facts) -> LockEntry:
 def _changed_params(stage: Stage, entry: LockEntry, facts: Facts) -> tuple[dict[str, JSONValue] | None, list[Reason]]:
     """The parameters as the lock would say them (None: some are missing), and the changed ones."""
     reasons: list[Reason] = []
-    values: dict[str, JSONValue] | None = {}
+    values: dict[str, JSONValue] = {}
+    complete = True
     all_locked = entry.get("params")
     for read in stage.params:
         known = all_locked.get(read.text) if isinstance(all_locked, dict) else None
         old = known if isinstance(known, dict) else {}
         new = facts.params(read)
-        if new is None or any(key not in new for key in read.keys):
-            absent = [key for key in read.keys if new is None or key not in new] or [""]
+        absent = list(read.keys or [""]) if new is None else [key for key in read.keys if key not in new]
+        if new is None or absent:
+            complete = False
             reasons.extend(Reason("missing", f"{read.path}:{key}".rstrip(":"), old=old.get(key)) for key in absent)
-            values = None
             continue
+        values[read.text] = {key: _plain(new[key]) for key in sorted(new)}
         if entry:
-            keys = read.keys or sorted({*new, *old})
-            changed = [key for key in keys if key not in old or key not in new or _plain(new[key]) != old[key]]
-            reasons.extend(Reason("param", f"{read.path}:{k}", old.get(k), _plain(new.get(k))) for k in changed)
-        if values is not None:
-            values[read.text] = {key: _plain(new[key]) for key in sorted(new)}
-    return values, reasons
+            reasons.extend(_changed_values(read, old, new))
+    return values if complete else None, reasons
+
+
+def _changed_values(read: ParamsRead, old: Mapping[str, JSONValue], new: Mapping[str, JSONValue]) -> Iterable[Reason]:
+    for key in read.keys or sorted({*new, *old}):
+        if key not in old or key not in new or _plain(new[key]) != old[key]:
+            yield Reason("param", f"{read.path}:{key}", old.get(key), _plain(new.get(key)))
 
 
 def _plain(value: JSONValue) -> JSONValue:

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from swath.cli.options import json_option, open_repository, targets_argument
+from swath.load.targets import select_stages
+from swath.local.project import read_project
+from swath.local.revision import planned_revision
+from swath.model.shell_words import exec_words
+from swath.plan.decide import decide
+from swath.report import plan_view
+from swath.schema.plan_document import plan_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,17 +46,10 @@ def plan(
 
     TARGETS are stages, groups, dvc.yaml files or outputs, as for `dvc repro`; without any, all workflows.
     """
-    from swath.load.targets import select_stages
-    from swath.local.project import read_project
-    from swath.plan.decide import decide
-    from swath.report import plan_view
-
     if verify_remote and not rev:
         raise click.UsageError("--verify-remote needs --rev: a workspace has its outputs itself")
     repository, below = open_repository()
     if rev:
-        from swath.local.revision import planned_revision
-
         graph, decisions = planned_revision(repository, rev, targets, below, verify_remote=verify_remote)
     else:
         project = read_project(repository)
@@ -62,8 +62,6 @@ def plan(
         for group, why in project.loaded.pending.items():
             click.echo(f"swath: {group} is not known yet: {why}", err=True)
     if as_json:
-        from swath.schema.plan_document import plan_document
-
         click.echo(
             json.dumps(plan_document(decisions, _services(graph.stages)), indent=2, ensure_ascii=False, default=str)
         )
@@ -74,7 +72,6 @@ def plan(
 
 
 def _services(stages: Mapping[str, Stage]) -> dict[str, str | None]:
-    from swath.model.shell_words import exec_words
 
     found: dict[str, str | None] = {}
     for name, stage in stages.items():
@@ -84,9 +81,8 @@ def _services(stages: Mapping[str, Stage]) -> dict[str, str | None]:
 
 
 def _print_table(decisions: Mapping[str, Decision], *, everything: bool) -> None:
-    from swath.report.plan_view import counts, rows
 
-    shown = list(rows(decisions, everything=everything))
+    shown = list(plan_view.rows(decisions, everything=everything))
     if shown:
         from rich.console import Console
         from rich.table import Table
@@ -100,4 +96,4 @@ def _print_table(decisions: Mapping[str, Decision], *, everything: bool) -> None
             table.add_row(Text(name), Text(kind, style=styles[kind]), Text(why))
         Console(soft_wrap=False).print(table)
         click.echo()
-    click.echo(counts(decisions))
+    click.echo(plan_view.counts(decisions))

@@ -9,15 +9,20 @@ import threading
 from typing import TYPE_CHECKING, get_args
 
 import click
+from rich.console import Console
 
+from swath.cli.commands.plan import plan
 from swath.cli.options import json_option, open_repository, targets_argument
+from swath.dvc_border.overrides import apply_overrides
+from swath.execute.choose import runtime_choice
+from swath.local.progress import Terminal, summary_line
+from swath.local.run import RunOptions, RunSummary, raise_for, run_workflows
 from swath.model.invocation import RuntimeChoice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from swath.dvc_border.repository import Repository
-    from swath.local.run import RunOptions, RunSummary
 
 
 @click.command()
@@ -70,12 +75,8 @@ def run(
         raise click.UsageError("--downstream and --single-item need a target")
     repository, below = open_repository()
     if overrides:
-        from swath.dvc_border.overrides import apply_overrides
-
         apply_overrides(repository, overrides, dry_run=dry_run)
     if dry_run:
-        from swath.cli.commands.plan import plan
-
         context.invoke(
             plan,
             targets=targets,
@@ -87,8 +88,6 @@ def run(
             force=force,
         )
         return
-    from swath.execute.choose import runtime_choice
-    from swath.local.run import RunOptions, raise_for
 
     options = RunOptions(
         targets=targets,
@@ -108,10 +107,6 @@ def run(
 
 
 def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, quiet: bool) -> RunSummary:
-    from rich.console import Console
-
-    from swath.local.progress import Terminal, summary_line
-    from swath.local.run import run_workflows
 
     console = Console(stderr=True)
     with Terminal(console, quiet=quiet) as terminal, _interruptible(stop, console):
