@@ -8,7 +8,8 @@ from swath.dvc_border.translate import translated
 from swath.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from swath.dvc_border.repository import Repository
 
@@ -28,31 +29,44 @@ def apply_overrides(repository: Repository, overrides: Sequence[str], *, dry_run
     Raises:
         UserError: an override is malformed, its key is unknown, or the file does not exist.
     """
-    from dvc.utils.hydra import apply_overrides as apply_to_file
-
     by_file: dict[str, list[str]] = {}
     for override in overrides:
         file, assignment = _split(override)
         by_file.setdefault(file, []).append(assignment)
-    changed = []
-    for file, assignments in by_file.items():
-        path = repository.root / file
-        if not path.is_file():
-            raise UserError(f"-S: there is no parameter file {file}", hint="name it as -S FILE:KEY=VALUE")
-        before = path.read_bytes()
-        with translated(hint="write it as -S KEY=VALUE or -S FILE:KEY=VALUE, with a key that the file has"):
-            try:
-                apply_to_file(path, assignments)
-            except Exception as error:
-                path.write_bytes(before)
-                if type(error).__module__.startswith(("hydra", "omegaconf", "antlr4")):
-                    raise UserError(f"-S {' '.join(assignments)}: {error}", hint="see the keys in " + file) from error
-                raise
-        if path.read_bytes() != before:
-            changed.append(file)
-        if dry_run:
-            path.write_bytes(before)
+    before: dict[Path, bytes] = {}
+    try:
+        for file, assignments in by_file.items():
+            path = repository.root / file
+            if not path.is_file():
+                raise UserError(f"-S: there is no parameter file {file}", hint="name it as -S FILE:KEY=VALUE")
+            before[path] = path.read_bytes()
+            _apply(path, file, assignments)
+    except Exception:
+        _put_back(before)
+        raise
+    changed = [file for file in by_file if (repository.root / file).read_bytes() != before[repository.root / file]]
+    if dry_run:
+        _put_back(before)
     return changed
+
+
+def _apply(path: Path, file: str, assignments: list[str]) -> None:
+    from dvc.utils.hydra import apply_overrides as apply_to_file
+
+    with translated(hint="write it as -S KEY=VALUE or -S FILE:KEY=VALUE, with a key that the file has"):
+        try:
+            apply_to_file(path, assignments)
+        except Exception as error:
+            if type(error).__module__.startswith(("hydra", "omegaconf", "antlr4")):
+                raise UserError(f"-S {' '.join(assignments)}: {error}", hint="see the keys in " + file) from error
+            raise
+
+
+def _put_back(before: Mapping[Path, bytes]) -> None:
+    """Give the files the bytes that they had; one that is the same is not touched."""
+    for path, data in before.items():
+        if path.read_bytes() != data:
+            path.write_bytes(data)
 
 
 def _split(override: str) -> tuple[str, str]:

@@ -29,10 +29,11 @@ def missing_in_remote(repository: Repository, contents: Iterable[Content]) -> se
         odb = repository.full.cloud.get_remote_odb(None, "status")
         present = set(odb.oids_exist(sorted(wanted)))
         missing = wanted - present
-        inner: dict[str, str] = {}
+        inner: dict[str, set[str]] = {}
         for folder in (value for value in present if value.endswith(".dir")):
-            tree = Tree.load(odb, HashInfo("md5", folder))
-            inner.update({str(info.value): folder for _, _, info in tree if info is not None})
+            for _, _, info in Tree.load(odb, HashInfo("md5", folder)):
+                if info is not None:
+                    inner.setdefault(str(info.value), set()).add(folder)
         if inner:
-            missing |= {inner[value] for value in set(inner) - set(odb.oids_exist(sorted(inner)))}
+            missing = missing.union(*(inner[value] for value in set(inner) - set(odb.oids_exist(sorted(inner)))))
     return missing
