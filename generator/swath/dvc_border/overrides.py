@@ -36,9 +36,7 @@ def apply_overrides(repository: Repository, overrides: Sequence[str], *, dry_run
     before: dict[Path, bytes] = {}
     try:
         for file, assignments in by_file.items():
-            path = repository.root / file
-            if not path.is_file():
-                raise UserError(f"-S: there is no parameter file {file}", hint="name it as -S FILE:KEY=VALUE")
+            path = _params_file(repository, file)
             before[path] = path.read_bytes()
             _apply(path, file, assignments)
     except Exception:
@@ -48,6 +46,13 @@ def apply_overrides(repository: Repository, overrides: Sequence[str], *, dry_run
     if dry_run:
         _put_back(before)
     return changed
+
+
+def _params_file(repository: Repository, file: str) -> Path:
+    path = repository.root / file
+    if not path.is_file():
+        raise UserError(f"-S: there is no parameter file {file}", hint="name it as -S FILE:KEY=VALUE")
+    return path
 
 
 def _apply(path: Path, file: str, assignments: list[str]) -> None:

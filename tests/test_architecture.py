@@ -1,0 +1,101 @@
+"""The order of the parts, read from the imports: nothing imports what stands above it."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import swath
+
+ROOT: Final = Path(swath.__file__).parent
+LAYERS: Final = (
+    {"__main__"},
+    {"cli"},
+    {"local", "job", "report"},
+    {"record", "images"},
+    {"execute", "emit", "plan", "lint", "gitlab"},
+    {"load"},
+    {"dvc_border"},
+    {"schema"},
+    {"model"},
+    {"limits", "errors"},
+)
+FOREIGN: Final = {"dvc", "dvc_data", "dvc_objects", "scmrepo"}
+FILES: Final = sorted(ROOT.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part(module: str) -> str:
+    """``plan`` of ``swath.plan.decide``."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def layer(module: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if part(module) in names)
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[str, bool], ...]:
+    """The modules that a file imports, each with whether it does so when it is itself imported."""
+    found: list[tuple[str, bool]] = []
+    _walk(ast.parse(path.read_text()), found, eager=True)
+    return tuple(found)
+
+
+def _walk(node: ast.AST, found: list[tuple[str, bool]], *, eager: bool) -> None:
+    if isinstance(node, ast.Import):
+        found.extend((alias.name, eager) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        found.extend((_imported(node.module or "", alias.name), eager) for alias in node.names)
+    inside = eager and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        inside = False
+    for child in ast.iter_child_nodes(node):
+        _walk(child, found, eager=inside)
+
+
+def _imported(module: str, name: str) -> str:
+    inner = ROOT.parent.joinpath(*module.split("."), name)
+    return f"{module}.{name}" if inner.with_suffix(".py").exists() or (inner / "__init__.py").exists() else module
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_a_module_imports_only_parts_below_its_own(path: Path) -> None:
+    own = module_name(path)
+    if own == "swath":
+        return
+    for imported, _ in imports(path):
+        if imported.startswith("swath.") and part(imported) != part(own):
+            assert layer(imported) > layer(own), f"{own} imports {imported}"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name != "dvc_border"], ids=module_name)
+def test_only_the_border_knows_dvcs_modules(path: Path) -> None:
+    assert not {imported for imported, _ in imports(path) if imported.split(".")[0] in FOREIGN}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_nothing_imports_the_facade(path: Path) -> None:
+    assert "swath" not in {imported for imported, _ in imports(path)}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {module_name(path) for path in FILES}
+    edges = {module_name(p): {i for i, eager in imports(p) if eager and i in names} for p in FILES}
+    order = list(TopologicalSorter(edges).static_order())  # raises CycleError
+    assert set(order) == names
+
+
+def test_every_part_has_a_layer() -> None:
+    parts = {part(module_name(path)) for path in FILES} - {""}
+    assert parts <= set().union(*LAYERS)
