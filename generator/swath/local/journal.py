@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from swath.model.stage import Stage
 
 _VERSION: Final = 1
+_KEYS: Final = frozenset({"file", "key", "entry"})
 FileEntries = dict[str, dict[str, "LockEntry"]]
 
 
@@ -33,7 +34,7 @@ class Journal:
         """Entries that dvc.lock does not have yet: by dvc.yaml, by stage key."""
         entries: FileEntries = {}
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return {}
         for line in lines:
@@ -41,7 +42,7 @@ class Journal:
                 record = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(record, dict) and record.get("version") == _VERSION:
+            if isinstance(record, dict) and record.get("version") == _VERSION and record.keys() >= _KEYS:
                 entries.setdefault(record["file"], {})[record["key"]] = record["entry"]
         return entries
 
