@@ -155,8 +155,9 @@ def summary_line(summary: RunSummary) -> str:
         parts.append(f"{unchanged} unchanged")
     if summary.skipped:
         parts.append(f"{len(summary.skipped)} skipped behind a failure")
-    if summary.not_started:
-        parts.append(f"{len([n for n in summary.not_started if n not in summary.skipped])} not started")
+    not_started = [name for name in summary.not_started if name not in summary.skipped]
+    if not_started:
+        parts.append(f"{len(not_started)} not started")
     if not (summary.reports or summary.skipped):
         return "Everything is up to date: nothing to do" if unchanged else "There are no stages: nothing to do"
     return f"{', '.join(parts)} in {_seconds(summary.wall_s)}"
