@@ -9,6 +9,7 @@ Runs in the scheduler's threads; one `StageWork` serves them all.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
@@ -263,4 +264,7 @@ class StageWork:
             self._tools.workspace.record(stage, entry)
 
     def _log_path(self, stage: Stage) -> Path:
-        return self._tools.logs / (_NOT_IN_NAMES.sub("-", stage.name)[:200] + ".log")
+        name = _NOT_IN_NAMES.sub("-", stage.name)[:200]
+        if name != stage.name:  # `a ü` and `a ö` have a log each
+            name += "-" + hashlib.sha256(stage.name.encode()).hexdigest()[:8]
+        return self._tools.logs / f"{name}.log"
