@@ -48,6 +48,7 @@ def theirs(root: Path, target: str) -> set[str]:
         return {info.stage.addressing for info in repo.stage.collect_granular(target)}
 
 
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # in DVC
 @pytest.mark.parametrize(
     "target",
     ["train", "each", "each@u", "dvc.yaml:train", "dvc.yaml", "sub/dvc.yaml", "sub/dvc.yaml:use", "model", "data/raw"],
