@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.translate import translated
@@ -34,17 +35,15 @@ def apply_overrides(repository: Repository, overrides: Sequence[str], *, dry_run
         file, assignment = _split(override)
         by_file.setdefault(file, []).append(assignment)
     before: dict[Path, bytes] = {}
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_put_back, before)
         for file, assignments in by_file.items():
             path = _params_file(repository, file)
             before[path] = path.read_bytes()
             _apply(path, file, assignments)
-    except Exception:
-        _put_back(before)
-        raise
-    changed = [file for file in by_file if (repository.root / file).read_bytes() != before[repository.root / file]]
-    if dry_run:
-        _put_back(before)
+        changed = [file for file in by_file if (repository.root / file).read_bytes() != before[repository.root / file]]
+        if not dry_run:
+            undo.pop_all()
     return changed
 
 
