@@ -64,7 +64,7 @@ def run():
     """Start the program with an account; returns the finished process."""
 
     def start(*arguments: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess:
-        account = {"DHUS_USER": "me", "DHUS_PASSWORD": "secret", **environment}
+        account = {"DHUS_USER": "me", "DHUS_PASSWORD": "secret", "SWATH_SCRATCH": "", **environment}
         variables = {name: value for name, value in {**os.environ, **account}.items() if value}
         words = [sys.executable, str(PROGRAM), *map(str, arguments)]
         done = subprocess.run(words, capture_output=True, text=True, check=False, env=variables)
