@@ -7,6 +7,7 @@ Source: DVC 3.67.1 `rwlock.py`, read 2026-11-22.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
 
 _WAIT_S: Final = 30.0
+_STAYS_LOCKED: Final = "DVC's rwlock file stays locked by another process"
 Record = dict[str, Any]
 
 
@@ -35,7 +37,8 @@ class PathLocks:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._path = str(self._folder / "rwlock")
         hardlink = bool(repository.config["core"].get("hardlink_lock", False))
-        self._guard = _Guard(str(self._folder / "rwlock.lock"), str(self._folder), hardlink=hardlink)
+        guard = str(self._folder / "rwlock.lock")
+        self._guard = _HardlinkGuard(guard, str(self._folder)) if hardlink else _FlockGuard(guard)
         self._info = {"pid": os.getpid(), "cmd": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])}
         self._mutex = threading.Lock()
 
@@ -104,25 +107,49 @@ class PathLocks:
             file.write(json.dumps(kept).encode())
 
 
-class _Guard:
-    """DVC's lock on the record itself."""
+class _FlockGuard:
+    """DVC's lock on the record itself, as zc.lockfile holds it; the file stays open, since stages are many."""
 
-    def __init__(self, path: str, folder: str, *, hardlink: bool) -> None:
-        from dvc.lock import make_lock
-
-        self._lock = make_lock(path, tmp_dir=folder, hardlink_lock=hardlink)
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def __enter__(self) -> None:
-        from dvc.lock import Lock, LockError
+        until = time.monotonic() + _WAIT_S
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    raise PassingFaultError(_STAYS_LOCKED) from error
+                time.sleep(0.005)
+            else:
+                return
+
+    def __exit__(self, *exception: object) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def __del__(self) -> None:
+        os.close(self._fd)
+
+
+class _HardlinkGuard:
+    """The same where the repository is set up for file systems without flock (`core.hardlink_lock`)."""
+
+    def __init__(self, path: str, folder: str) -> None:
+        from dvc.lock import make_lock
+
+        self._lock = make_lock(path, tmp_dir=folder, hardlink_lock=True)
+
+    def __enter__(self) -> None:
+        from dvc.lock import LockError
 
         until = time.monotonic() + _WAIT_S
         while True:
             try:
-                self._lock._do_lock() if isinstance(self._lock, Lock) else self._lock.lock()  # noqa: SLF001
+                self._lock.lock()
             except LockError as error:
                 if time.monotonic() > until:
-                    raise PassingFaultError("DVC's rwlock file stays locked by another process") from error
-                time.sleep(0.01)
+                    raise PassingFaultError(_STAYS_LOCKED) from error
             else:
                 return
 
