@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from support.repositories import CLEAN, Bench, make_repository
 
 FILES = {
