@@ -61,7 +61,7 @@ def run(base: Path, scenes: int, options: argparse.Namespace) -> None:
     print_table(f"A first run of {stages} stages", rows, "make -j4")
 
 
-def _dvc_for_a_while(folder: Path, stages: int, seconds: float) -> Measured:
+def _dvc_for_a_while(folder: Path, stages: int, seconds: float) -> Measured | None:
     """`dvc repro` does not end in reasonable time: its stages in a fixed time, scaled to all of them."""
     start = time.perf_counter()
     process = subprocess.Popen(["dvc", "repro", "-q"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -72,8 +72,11 @@ def _dvc_for_a_while(folder: Path, stages: int, seconds: float) -> Measured:
     process.wait()
     lock = folder / "dvc.lock"
     done = lock.read_text().count("\n    cmd:") if lock.exists() else 0
+    if not done:
+        print(f"dvc repro finished no stage in {took:.0f} s: left out; give it more with --dvc-seconds", file=sys.stderr)
+        return None
     note = f"{done} stages in {took:.0f} s" + ("" if done >= stages else ", scaled up")
-    return Measured("dvc repro", took / max(done, 1) * stages, 0.0, 0.0, note)
+    return Measured("dvc repro", took / done * stages, 0.0, 0.0, note)
 
 
 def plan(base: Path, scenes: int, options: argparse.Namespace) -> None:
