@@ -110,8 +110,7 @@ class Workspace:
             assumed = self._assumed_content(path)
             if assumed is not None:
                 return assumed
-        full = self.absolute(path)
-        return self.hasher.legacy_content(full) if legacy else self.hasher.content(full)
+        return self.tracked(path, legacy=legacy)
 
     def _assumed_content(self, path: str) -> Content | None:
         if path in self._assumed:

@@ -157,9 +157,8 @@ class StageWork:
             raise UserError(
                 f"the stage is frozen, and its output {gone[0]} does not exist", place=stage.place, hint=hint
             )
-        cmd = list(stage.cmd) if isinstance(stage.cmd, tuple) else stage.cmd
         same = all(identity(current[text]) == identity(locked.get(text)) for text in current)
-        if same and entry.get("cmd") == cmd:
+        if same and entry.get("cmd") == stage.lock_cmd:
             return StageReport(stage, "unchanged")
         self._finish(stage, save_outputs(workspace, stage, inputs_entry(stage, workspace)))
         return StageReport(stage, "unchanged")

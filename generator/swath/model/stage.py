@@ -92,6 +92,11 @@ class Stage:
         return self.cmd if isinstance(self.cmd, tuple) else tuple(self.cmd.splitlines())
 
     @property
+    def lock_cmd(self) -> str | list[str]:
+        """The command as dvc.lock says it."""
+        return list(self.cmd) if isinstance(self.cmd, tuple) else self.cmd
+
+    @property
     def is_callback(self) -> bool:
         """Whether it has neither deps nor outs, so that DVC runs it always."""
         return not (self.deps or self.outs or self.params)

@@ -124,7 +124,7 @@ def _changed_inputs(
     The entry is None when an input is missing or deps were left out.
     """
     reasons: list[Reason] = []
-    cmd: JSONValue = list(stage.cmd) if isinstance(stage.cmd, tuple) else stage.cmd
+    cmd: JSONValue = stage.lock_cmd
     if entry and entry.get("cmd") != cmd:
         reasons.append(Reason("cmd", old=entry.get("cmd"), new=cmd))
     locked = items_by_path(entry, "deps")
@@ -157,7 +157,7 @@ def _entry(cmd: JSONValue, deps: Mapping[str, Item | None], params: Mapping[str,
 def inputs_entry(stage: Stage, facts: Facts) -> LockEntry:
     """The stage's lock entry as its inputs are now, without outs; missing inputs are left out."""
     locked = items_by_path(facts.locked(stage) or {}, "deps")
-    cmd: JSONValue = list(stage.cmd) if isinstance(stage.cmd, tuple) else stage.cmd
+    cmd: JSONValue = stage.lock_cmd
     deps: dict[str, Item | None] = {}
     for dep in stage.deps:
         old = locked.get(dep.text)
