@@ -1,0 +1,85 @@
+"""Fragments: what one CI job leaves about its stages, for the jobs behind it and for the recording. No I/O.
+
+A fragment lies in the DVC remote and is written again after each stage of its job; the text is made and read by
+`schema/fragment_text.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from swath.model.lock_entry import LockEntry
+
+FRAGMENTS: Final = "swath"  # the folder in the remote, beside DVC's own
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage that a job did.
+
+    Attributes:
+        lock: its entry for dvc.lock; None: it failed.
+        wall_s: of all attempts together; 0 when it was restored or came out unchanged.
+        exit: exit code of the last attempt.
+    """
+
+    lock: LockEntry | None
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+    pulled_bytes: int = 0
+    pushed_bytes: int = 0
+    exit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file that Git keeps and a stage made.
+
+    Attributes:
+        md5: of its bytes.
+        text: its content; None: too large or no text, the object is in the remote.
+    """
+
+    md5: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What one job did so far.
+
+    Attributes:
+        commit: the commit that it ran.
+        plan: the digest of the plan that it belongs to.
+        attempt: of the job, from 1.
+        stages: by name, in the order in which they were done.
+        files: by path from the root.
+    """
+
+    commit: str
+    plan: str
+    job: str
+    attempt: int
+    stages: Mapping[str, StageRecord] = field(default_factory=dict)
+    files: Mapping[str, FileRecord] = field(default_factory=dict)
+
+
+def fragments_folder(pipeline: str, level: int) -> str:
+    """Where a level's fragments lie in the remote."""
+    return f"{FRAGMENTS}/{pipeline}/{level}"
+
+
+def fragment_path(pipeline: str, level: int, job: str) -> str:
+    """Where a job's fragment lies in the remote."""
+    name = _NOT_IN_NAMES.sub("-", job)[:150]
+    if name != job:  # `a/b` and `a-b` have a file each
+        name += "-" + hashlib.sha256(job.encode()).hexdigest()[:8]
+    return f"{fragments_folder(pipeline, level)}/{name}.json"
