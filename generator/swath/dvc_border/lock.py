@@ -37,15 +37,18 @@ def read_entries(repository: Repository, workflow_files: Iterable[str]) -> dict[
 
 def _read(repository: Repository, workflow_file: str) -> dict[str, LockEntry]:
     name = lock_file(workflow_file)
+    return read_lock(_text(repository, name), name)
+
+
+def _text(repository: Repository, name: str) -> str:
     try:
-        text = (repository.root / name).read_text(encoding="utf-8")
+        return (repository.root / name).read_text(encoding="utf-8")
     except FileNotFoundError:
-        return {}
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{name}: cannot be read: {error}", hint="restore it from Git: git checkout -- " + name
         ) from error
-    return read_lock(text, name)
 
 
 def lock_times_ns(repository: Repository, workflow_files: Iterable[str]) -> dict[str, int]:
@@ -78,17 +81,33 @@ def update_locks(
         for file, entries in changes.items():
             if not entries:
                 continue
-            lock = _read(repository, file)
-            lock.update({key: entries[key] for key in lock if key in entries})
-            keys = dict.fromkeys([*order.get(file, ()), *entries])
-            lock.update({key: entries[key] for key in keys if key in entries and key not in lock})
-            _write(repository, lock_file(file), write_lock(lock), datasets=_datasets(repository, file))
+            name = lock_file(file)
+            _write(repository, name, merged_lock(_text(repository, name), name, entries, order.get(file, ())))
 
 
-def _datasets(repository: Repository, workflow_file: str) -> str:
-    """The text of the lock's `datasets` section, which only DVC writes; kept as it is."""
-    path = repository.root / lock_file(workflow_file)
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+def merged_lock(text: str, name: str, entries: Mapping[str, LockEntry], order: Iterable[str]) -> str:
+    """The text of a lock after entries were written into it; the same for `swath run` and for what CI records.
+
+    Args:
+        text: of the lock as it is; empty: there is none.
+        name: the lock's path, for messages.
+        entries: by stage key.
+        order: all stages' keys in the order of dvc.yaml: new entries follow the existing ones so.
+
+    Raises:
+        UserError: the lock is broken.
+    """
+    lock = read_lock(text, name)
+    lock.update({key: entries[key] for key in lock if key in entries})
+    keys = dict.fromkeys([*order, *entries])
+    lock.update({key: entries[key] for key in keys if key in entries and key not in lock})
+    datasets = _datasets(text)
+    written = write_lock(lock)
+    return written.replace("schema: '2.0'\n", "schema: '2.0'\n" + datasets, 1) if datasets else written
+
+
+def _datasets(text: str) -> str:
+    """The text of a lock's `datasets` section, which only DVC writes; kept as it is."""
     start = text.find("\ndatasets:\n") + 1
     if not start:
         return ""
@@ -97,11 +116,9 @@ def _datasets(repository: Repository, workflow_file: str) -> str:
     return "".join(lines[:end])
 
 
-def _write(repository: Repository, name: str, text: str, *, datasets: str) -> None:
+def _write(repository: Repository, name: str, text: str) -> None:
     path = repository.root / name
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    if datasets:
-        text = text.replace("schema: '2.0'\n", "schema: '2.0'\n" + datasets, 1)
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
