@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from swath.errors import UserError
-from swath.execute.image import Recipe, declared_args, recipe_for, write_context
+from swath.execute.image import Recipe, declared_args, recipe_for, repository_name, write_context
+from swath.load.content_tag import content_tag
 from swath.model.service import Image, ImageVariant, Service
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def root(tmp_path: Path) -> Path:
         path = tmp_path / "services/task" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (tmp_path / ".dvcignore").write_text("# ours\n*.tmp\n")
+    (tmp_path / ".dvcignore").write_text("# ours\n*.tmp\nservices/*/tests\nservices/*/README*\n__pycache__\n")
     return tmp_path
 
 
@@ -49,13 +51,32 @@ def recipe(root: Path, image: Image | None = None, *, gpus: bool = False, **envi
 
 
 def test_ignored_files_are_no_part(root: Path) -> None:
-    assert recipe(root).files == ("Dockerfile", "Dockerfile.gpu", "lib/more.py", "program.py")
+    assert [file.path for file in recipe(root).files] == ["Dockerfile", "Dockerfile.gpu", "lib/more.py", "program.py"]
 
 
-def test_the_tag_is_the_services_name_and_a_hash(root: Path) -> None:
-    name, _, digest = recipe(root).tag.partition(":")
-    assert name == "swath/my-task"
-    assert len(digest) == 12
+def test_the_tag_is_the_services_name_and_its_content(root: Path) -> None:
+    assert recipe(root).tag == f"swath/my_task:{content_tag(root / 'services/task', root, tool_layer=0)}"
+
+
+def test_only_arguments_that_service_yaml_does_not_say_count_beside_the_content(root: Path) -> None:
+    image = Image(build=".", build_args={"BASE": "said:1"})
+    plain = recipe(root, image).tag
+    assert recipe(root, image, SWATH_BUILD_ARG_BASE="said:1").tag == plain
+    assert re.fullmatch(f"{plain}-a[0-9a-f]{{8}}", recipe(root, image, SWATH_BUILD_ARG_BASE="other:1").tag)
+
+
+@pytest.mark.parametrize(
+    ("service", "variant", "name"),
+    [
+        ("train", "", "train"),
+        ("train", "gpu", "train.gpu"),
+        ("a_b-c", "", "a_b-c"),
+        ("a_-b", "", "a.ud.b"),
+        ("a-", "x", "a.d.x"),
+    ],
+)
+def test_repository_names(service: str, variant: str, name: str) -> None:
+    assert repository_name(service, variant) == name
 
 
 @pytest.mark.parametrize(
@@ -90,8 +111,8 @@ def test_a_build_argument_is_overridden_by_the_environment(root: Path) -> None:
 
 def test_the_gpu_variant(root: Path) -> None:
     chosen = recipe(root, gpus=True)
-    assert (chosen.dockerfile, chosen.build_args) == ("Dockerfile.gpu", {"OTHER": "1"})
-    assert chosen.tag != recipe(root).tag
+    assert (chosen.variant, chosen.dockerfile, chosen.build_args) == ("gpu", "Dockerfile.gpu", {"OTHER": "1"})
+    assert chosen.tag == recipe(root).tag.replace("swath/my_task", "swath/my_task.gpu")
 
 
 def test_a_service_without_a_gpu_variant_has_one_image(root: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_rendered_service_builds_and_runs_in_its_image(root: Path, template: s
         file.write_text(re.sub(r"RUN .*\n", "", file.read_text()))
     done = swath(root, "service", "build", "my-own", **{BASE_OVERRIDE: base})
     assert done.returncode == EXIT_OK, done.stderr
-    assert re.fullmatch(r"swath/my-own:[0-9a-f]{12}-t1\n", done.stdout)
+    assert re.fullmatch(r"swath/my-own:[0-9a-f]{12}-t0-a[0-9a-f]{8}\n", done.stdout)
     (root / "data/table.csv").write_text("name,value\na,1\nb,5\n")
     words = {
         "shell": "--input data/table.csv --unit lines --out o",

@@ -100,7 +100,6 @@ def build(names: tuple[str, ...], *, gpus: bool) -> None:
     from swath.execute.build import built_image
     from swath.execute.engine import Engine
     from swath.execute.image import recipe_for
-    from swath.images.content_tag import content_tag
 
     root = _root()
     chosen = [one for one in _chosen(root, names) if one.image is not None and one.image.build is not None]
@@ -113,11 +112,8 @@ def build(names: tuple[str, ...], *, gpus: bool) -> None:
             folder = service_folder(root, one.name)
             recipe = recipe_for(one, folder, root, gpus=gpus, environ=os.environ)
             click.echo(f"building {one.name} ...", err=True)
-            identifier = built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event())
-            repository = recipe.tag.rpartition(":")[0]
-            tag = content_tag(folder, root) + ("-gpu" if gpus else "")
-            engine.api.tag(identifier, repository, tag)
-            click.echo(f"{repository}:{tag}")
+            built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event())
+            click.echo(recipe.tag)
     finally:
         engine.close()
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from swath.images.content_tag import TOOL_LAYER, content_tag
+from swath.load.content_tag import TOOL_LAYER, content_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
