@@ -137,7 +137,8 @@ def show() -> None:
         "  results/map.png           image, truth and prediction of the test part, side by side\n"
         "  results/metrics.json      scores for each class, beside those of always saying the commonest class\n"
         "  data/model/forest.keras   the model; data/model/card.json says what it was made from\n"
-        "  dvc_plots/index.html      loss curves and confusion matrix (dvc plots show)\n"
+        "  dvc_plots/index.html      loss curves and confusion matrix (dvc plots show; DVC's page fetches Vega\n"
+        "                            from the internet, your data stays here)\n"
         "  swath plan --all          what each stage would do now, and why; a second `make demo` does nothing\n"
         "Next: make experiments      another model and another band set, and the table that compares them"
     )
