@@ -62,11 +62,20 @@ def write_ignore_lines(repository: Repository, paths: Sequence[str], *, folders:
     changed: dict[str, list[str]] = {}
     for path in present:
         if path not in ignored:
-            folder, name = os.path.split(path)
-            changed.setdefault(os.path.join(folder, ".gitignore"), []).append(_SPECIAL.sub(r"\\\1", f"/{name}"))
+            changed.setdefault(ignore_file(path), []).append(ignore_line(path))
     for file, lines in changed.items():
         _append(repository.root / file, lines)
     return list(changed)
+
+
+def ignore_file(path: str) -> str:
+    """The `.gitignore` that has an output's line, from the root."""
+    return os.path.join(os.path.dirname(path), ".gitignore")
+
+
+def ignore_line(path: str) -> str:
+    """An output's line in it."""
+    return _SPECIAL.sub(r"\\\1", f"/{os.path.basename(path)}")
 
 
 class LateIgnores:
@@ -106,11 +115,15 @@ def _append(path: os.PathLike[str], lines: Sequence[str]) -> None:
     with open(path, "a+", encoding="utf-8") as file:
         file.seek(0)
         text = file.read()
-        known = set(text.splitlines())
-        fresh = [line for line in dict.fromkeys(lines) if line not in known]
-        if fresh:
-            start = "" if not text or text.endswith("\n") else "\n"
-            file.write(start + "".join(f"{line}\n" for line in fresh))
+        file.write(with_lines(text, lines)[len(text) :])
+
+
+def with_lines(text: str, lines: Iterable[str]) -> str:
+    """The text of a `.gitignore` with the lines that it lacks at its end."""
+    known = set(text.splitlines())
+    fresh = [line for line in dict.fromkeys(lines) if line not in known]
+    start = "\n" if fresh and text and not text.endswith("\n") else ""
+    return text + start + "".join(f"{line}\n" for line in fresh)
 
 
 def _git_names(repository: Repository, arguments: list[str], paths: Sequence[str], *, stdin: bool = False) -> set[str]:
