@@ -1,24 +1,317 @@
-"""Asks an image registry which images are there."""
+"""Asks image registries over HTTP, without Docker, which images are there, and gives an image a further tag.
+
+    references -> HEAD /v2/NAME/manifests/TAG -> 200 there, 404 missing
+
+A registry that wants a token says where to get one; each thread keeps one connection and its tokens. Registries on this
+machine's loopback, and those in SWATH_INSECURE_REGISTRIES (hosts with commas between), are asked without TLS.
+
+Source: https://distribution.github.io/distribution/spec/api/ and …/spec/auth/token/, read 2026-11-22.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import ipaddress
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from swath.errors import PassingFaultError, UserError
+from swath.images.credentials import credentials_for
+from swath.images.reference import resolved, split_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from swath.images.service_image import ServiceImage
 
+INSECURE_VARIABLE: Final = "SWATH_INSECURE_REGISTRIES"
+_LONGEST_PAUSE_S: Final = 30.0  # of those that a registry asks for
+_AT_ONCE: Final = 8
+_MANIFESTS: Final = (
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
+)
+_CHALLENGE: Final = re.compile(r'([a-z]+)="([^"]*)"')
+_CONNECTION_FAULT: Final = re.compile(
+    r"connection refused|connection reset|name or service not known|no such host|temporary failure in name resolution"
+    r"|closed connection|network is unreachable|no route to host",
+    re.IGNORECASE,
+)
+_OK: Final = requests.codes.ok
+_DENIED: Final = frozenset({requests.codes.unauthorized, requests.codes.forbidden})
+_ABSENT: Final = requests.codes.not_found
+_SERVER_ERROR: Final = requests.codes.internal_server_error
 
-def missing_images(images: Iterable[ServiceImage], environ: Mapping[str, str]) -> frozenset[str]:
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a registry is waited for.
+
+    Attributes:
+        pauses_s: before each further attempt.
+        connect_s: to connect.
+        read_s: for an answer, and between two parts of it.
+    """
+
+    pauses_s: tuple[float, ...] = (1.0, 4.0)
+    connect_s: float = 10.0
+    read_s: float = 30.0
+
+
+_PATIENCE: Final = Patience()
+
+
+def missing_images(
+    images: Iterable[ServiceImage], environ: Mapping[str, str], *, patience: Patience = _PATIENCE
+) -> frozenset[str]:
     """The references, as the YAML says them, of the images that their registries do not have.
 
     Args:
         images: of any registries.
         environ: GitLab's variables: CI_REGISTRY, CI_REGISTRY_USER and CI_REGISTRY_PASSWORD among them.
+        patience: how long a registry is waited for.
 
     Raises:
         UserError: a registry refuses us, or is not known.
         PassingFaultError: a registry does not answer.
     """
-    raise NotImplementedError
+    references = sorted({image.reference for image in images})
+    return frozenset(references) - present_references(references, environ, patience=patience)
+
+
+def present_references(
+    references: Sequence[str], environ: Mapping[str, str], *, patience: Patience = _PATIENCE
+) -> frozenset[str]:
+    """Those of the references, which may hold variables, whose images are in their registries.
+
+    Raises:
+        UserError: a registry refuses us, or is not known.
+        PassingFaultError: a registry does not answer.
+    """
+    if not references:
+        return frozenset()
+    full = [resolved(reference, environ) for reference in references]
+    with (
+        contextlib.closing(_Registries(environ, patience)) as registry,
+        ThreadPoolExecutor(min(_AT_ONCE, len(full)), "registry") as pool,
+    ):
+        return frozenset(name for name, there in zip(references, pool.map(registry.has, full), strict=True) if there)
+
+
+def add_tags(
+    reference: str, tags: Iterable[str], environ: Mapping[str, str], *, patience: Patience = _PATIENCE
+) -> None:
+    """Give an image that is in its registry further tags, such as a release's; nothing is moved but its manifest.
+
+    Raises:
+        UserError: there is no such image, or the registry refuses us.
+        PassingFaultError: the registry does not answer.
+    """
+    with contextlib.closing(_Registries(environ, patience)) as registry:
+        registry.tag(resolved(reference, environ), tags)
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What one thread keeps: an HTTP session, and how it shows who it is, by scope."""
+
+    session: requests.Session = field(default_factory=requests.Session)
+    shown: dict[str, AuthBase] = field(default_factory=dict)
+
+
+class _Bearer(AuthBase):
+    """A token. As an object, so that requests does not put ~/.netrc's entry over it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _Nobody(AuthBase):
+    """No credentials, not even those of ~/.netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class _Registries:
+    """Registries, asked by several threads at once."""
+
+    def __init__(self, environ: Mapping[str, str], patience: Patience) -> None:
+        self._environ, self._patience = environ, patience
+        self._insecure = frozenset(environ.get(INSECURE_VARIABLE, "").replace(" ", "").split(","))
+        self._local = threading.local()
+        self._connections: list[_Connection] = []
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.session.close()
+
+    def has(self, reference: str) -> bool:
+        host, repository, tag = split_reference(reference)
+        answer = self._ask("HEAD", host, repository, f"manifests/{tag}", actions="pull")
+        if answer.status_code == _ABSENT:
+            return False
+        return _checked(answer, reference, ok=_OK)
+
+    def tag(self, reference: str, tags: Iterable[str]) -> None:
+        host, repository, known = split_reference(reference)
+        answer = self._ask("GET", host, repository, f"manifests/{known}", actions="pull,push")
+        if answer.status_code == _ABSENT:
+            raise UserError(f"the registry has no image {reference}", hint="build and push it first")
+        _checked(answer, reference, ok=_OK)
+        kind = answer.headers.get("Content-Type", "")
+        for tag in tags:
+            put = self._ask(
+                "PUT", host, repository, f"manifests/{tag}", actions="pull,push", body=(kind, answer.content)
+            )
+            _checked(put, f"{reference} as {tag}", ok=requests.codes.created)
+
+    def _ask(
+        self, method: str, host: str, repository: str, path: str, *, actions: str, body: tuple[str, bytes] | None = None
+    ) -> requests.Response:
+        """One question, with a token when the registry wants one."""
+        url = f"{self._scheme(host)}://{host}/v2/{repository}/{path}"
+        headers = {"Accept": _MANIFESTS} | ({"Content-Type": body[0]} if body else {})
+        connection, scope = self._connection(), f"{host}/{repository}:{actions}"
+        request = requests.Request(method, url, headers=headers, data=body[1] if body else None)
+        answer = self._send(host, request, connection.shown.get(scope, _Nobody()))
+        if answer.status_code != requests.codes.unauthorized:
+            return answer
+        connection.shown[scope] = self._shown(answer, host, repository, actions)
+        answer = self._send(host, request, connection.shown[scope])
+        if answer.status_code in _DENIED:
+            raise self._refused(host, repository)
+        return answer
+
+    def _shown(self, challenge: requests.Response, host: str, repository: str, actions: str) -> AuthBase:
+        """What the registry's challenge asks for: a token, or name and password.
+
+        Raises:
+            UserError: we have no credentials, or wrong ones.
+        """
+        credentials = credentials_for(host, self._environ)
+        kind, _, rest = challenge.headers.get("WWW-Authenticate", "").partition(" ")
+        basic = HTTPBasicAuth(credentials.user.encode(), credentials.password.encode()) if credentials else None
+        if kind.lower() != "bearer":
+            if basic is None:
+                raise self._refused(host, repository)
+            return basic
+        said = dict(_CHALLENGE.findall(rest))
+        realm = said.get("realm", "")
+        if urlsplit(realm).scheme not in {"https", self._scheme(urlsplit(realm).netloc)}:
+            raise UserError(
+                f"the registry {host} sends us to {realm} for a token, which is no address to show credentials at",
+                hint="correct the registry's settings: its token service must be reached by https",
+            )
+        parameters = {"service": said.get("service", ""), "scope": f"repository:{repository}:{actions}"}
+        answer = self._send(host, requests.Request("GET", realm, params=parameters), basic or _Nobody())
+        if answer.status_code != _OK:
+            raise self._refused(host, repository)
+        try:
+            document = answer.json()
+            return _Bearer(str(document.get("token") or document["access_token"]))
+        except (ValueError, KeyError, AttributeError):
+            raise PassingFaultError(f"the registry {host}: its token service at {realm} gave no token") from None
+
+    def _refused(self, host: str, repository: str) -> UserError:
+        credentials = credentials_for(host, self._environ)
+        if credentials:
+            message = (
+                f"the registry {host} refuses access to {repository} for '{credentials.user}' ({credentials.source})"
+            )
+            hint = "the password may have expired or lack the right: it needs read_registry, and write_registry to push"
+        else:
+            message = f"the registry {host} refuses access to {repository} without credentials"
+            hint = (
+                "in CI, switch the project's container registry on, which sets CI_REGISTRY_USER and "
+                "CI_REGISTRY_PASSWORD; for another registry set DOCKER_AUTH_CONFIG; elsewhere: docker login"
+            )
+        return UserError(message, hint=hint)
+
+    def _send(self, host: str, request: requests.Request, auth: AuthBase) -> requests.Response:
+        """Send a request, again after a pause when the other side fails; 4xx is an answer.
+
+        Raises:
+            UserError: the certificate is not trusted.
+            PassingFaultError: there is no answer, or only 5xx and 429.
+        """
+        fault = ""
+        for pause_s in (*self._patience.pauses_s, None):
+            wait_s = pause_s
+            try:
+                answer = self._connection().session.request(
+                    request.method, request.url, params=request.params, headers=request.headers, data=request.data,
+                    auth=auth, timeout=(self._patience.connect_s, self._patience.read_s),
+                )  # fmt: skip
+            except requests.exceptions.SSLError as error:
+                hint = f"add its authority: REQUESTS_CA_BUNDLE=FILE; for one without TLS: {INSECURE_VARIABLE}=HOST"
+                raise UserError(f"the registry {host} cannot be asked safely: {_cause(error)}", hint=hint) from error
+            except requests.RequestException as error:
+                fault = _cause(error)
+            else:
+                if answer.status_code < _SERVER_ERROR and answer.status_code != requests.codes.too_many_requests:
+                    return answer
+                fault = f"it answers {answer.status_code} {answer.reason}".rstrip()
+                wait_s = _asked_pause_s(answer, pause_s)
+            if wait_s is not None:
+                time.sleep(wait_s)
+        raise PassingFaultError(f"the registry {host} does not answer: {fault}")
+
+    def _connection(self) -> _Connection:
+        found: _Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = self._local.connection = _Connection()
+            self._connections.append(found)
+        return found
+
+    def _scheme(self, host: str) -> str:
+        return "http" if host in self._insecure or is_loopback(host) else "https"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, with or without a port, is this machine's loopback, which Docker too asks without TLS."""
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked(answer: requests.Response, reference: str, *, ok: int) -> bool:
+    if answer.status_code == ok:
+        return True
+    said = f"{answer.status_code} {answer.reason}".rstrip()
+    raise UserError(f"the registry says {said} to {reference}", hint="see `registry:` in swath.yaml")
+
+
+def _asked_pause_s(answer: requests.Response, pause_s: float | None) -> float | None:
+    """The pause before the next attempt: longer when the answer says so."""
+    said = answer.headers.get("Retry-After", "")
+    if pause_s is None or not said.isdecimal():
+        return pause_s
+    return min(max(pause_s, float(said)), _LONGEST_PAUSE_S)
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong, in a word: the messages of requests hold URLs and addresses of objects."""
+    if isinstance(error, requests.exceptions.SSLError):
+        found = re.search(r"certificate verify failed: ([^(]+)", str(error))
+        return found.group(1).strip() if found else "no TLS there"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        found = _CONNECTION_FAULT.search(str(error))
+        return found.group().lower() if found else "no connection"
+    return type(error).__name__
