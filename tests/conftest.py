@@ -8,6 +8,7 @@ from support.docker_engine import (
     pytest_unconfigure,
     registry,
 )
+from support.remote_server import remote_server
 from support.service_bench import bench
 from support.staged import small_root
 
@@ -19,5 +20,6 @@ __all__ = [
     "pytest_terminal_summary",
     "pytest_unconfigure",
     "registry",
+    "remote_server",
     "small_root",
 ]

@@ -1,8 +1,8 @@
 """A real Docker engine for the tests marked `docker`, started for the session where none answers and we are root.
 
 Tests get it by their marker. Where no engine can be had, these tests are skipped and the terminal summary says so in
-capitals; under CI=true they fail instead. `setup-docker.sh` beside this file installs what is needed and makes the two
-base images, which are loaded here.
+capitals; under CI=true they fail instead. `setup-docker.sh` beside this file installs what is needed and makes the base
+images, which are loaded here.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SETUP: Final = Path(__file__).with_name("setup-docker.sh")
 PYTHON_IMAGE: Final = "swath-test/python:1"
 BUSYBOX_IMAGE: Final = "swath-test/busybox:1"
+IMAGES: Final = (BUSYBOX_IMAGE, PYTHON_IMAGE, "swath-test/node:1", "swath-test/sshd:1", "swath-test/gcl-util:1")
 BASE_OVERRIDE: Final = "SWATH_BUILD_ARG_BASE"
 _START_TIMEOUT_S: Final = 60
 _STATE: Final = pytest.StashKey[Path]()
@@ -34,7 +35,7 @@ _STATE: Final = pytest.StashKey[Path]()
 
 @pytest.fixture(scope="session")
 def docker_engine(request: pytest.FixtureRequest) -> str:
-    """The address of an engine that answers and has the two base images; else the test is skipped, in CI an error."""
+    """The address of an engine that answers and has the base images; else the test is skipped, in CI an error."""
     problem = _prepare(request.config)
     if problem and os.environ.get("CI") == "true":
         pytest.fail(f"no Docker engine in CI: {problem}", pytrace=False)
@@ -156,7 +157,7 @@ def _stop(pid: int) -> None:
 
 
 def _load_images() -> str | None:
-    if all(_docker("image", "inspect", image).returncode == 0 for image in (PYTHON_IMAGE, BUSYBOX_IMAGE)):
+    if all(_docker("image", "inspect", image).returncode == 0 for image in IMAGES):
         return None
     done = subprocess.run(["sh", str(SETUP)], capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else f"the base images are missing: {done.stderr.strip()}"
