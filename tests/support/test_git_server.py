@@ -1,0 +1,33 @@
+"""The Git server of the end-to-end tests takes pushes with a token only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.git_server import serve_git
+from support.repositories import make_repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("user", "pushes", "refused"), [("oauth2:good@", True, []), ("oauth2:bad@", False, ["bad"]), ("", False, [])]
+)
+def test_a_push_needs_a_token(tmp_path: Path, user: str, pushes: bool, refused: list[str]) -> None:
+    bench = make_repository(tmp_path / "r", {"big": "x" * 2_000_000})
+    with serve_git(tmp_path) as server:
+        bare = server.add_project("group/project")
+        server.tokens.add("good")
+        address = f"{server.url}/group/project.git"
+        pushed = bench.command(
+            "git", "push", "-q", address.replace("//", f"//{user}"), "main", check=False, GIT_TERMINAL_PROMPT="0"
+        )
+        assert (pushed.returncode == 0) == pushes
+        assert server.refused == refused
+        cloned = bench.command("git", "clone", "-q", "--depth=1", address, str(tmp_path / "clone"), check=False)
+        assert cloned.returncode == 0
+    assert (tmp_path / "clone/big").exists() == pushes
+    assert bare.is_dir()
