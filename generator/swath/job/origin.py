@@ -1,0 +1,100 @@
+"""Where a pipeline comes from, as GitLab's variables say it: read once, at the edge."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from swath.errors import UserError
+from swath.model.bot_commit import PIPELINE_FORM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a pipeline comes from.
+
+    Attributes:
+        pipeline: the id under which its results lie in the DVC remote.
+        level: of this child pipeline.
+        commit: that is run; empty: unknown, as outside GitLab.
+        head: of the branch, where `commit` is GitLab's own merge of it with the target; empty: `commit` itself.
+        merge_request: its number in the project.
+        branch: the branch that results belong to; None: a tag.
+        is_default: whether that is the default branch, without a merge request.
+        from_fork: whether the merge request's branch lies in another project.
+        source: `CI_PIPELINE_SOURCE` of the parent pipeline; empty: unknown.
+        created: when, in ISO 8601; empty: unknown.
+        url: the Git server's; empty: unknown.
+        link: the pipeline's page; may be empty.
+        host: the server's name.
+    """
+
+    pipeline: str
+    level: int
+    commit: str
+    head: str
+    merge_request: str | None
+    branch: str | None
+    is_default: bool
+    from_fork: bool
+    source: str
+    created: str
+    url: str
+    link: str
+    host: str
+
+
+def read_origin(environ: Mapping[str, str]) -> Origin:
+    """What the variables of a job say.
+
+    Raises:
+        UserError: there is no pipeline id, or it is none.
+    """
+    pipeline = environ.get("SWATH_PIPELINE") or environ.get("CI_PIPELINE_ID") or ""
+    if not PIPELINE_FORM.fullmatch(pipeline):
+        hint = "set SWATH_PIPELINE to the id of the pipeline whose results are meant"
+        raise UserError(f"{pipeline!r} is no pipeline" if pipeline else "which pipeline?", hint=hint)
+    level = environ.get("SWATH_LEVEL") or "1"
+    if not level.isdigit():
+        raise UserError(f"SWATH_LEVEL is {level!r}", hint="it is a number that the compiled pipeline sets")
+    merge_request = environ.get("CI_MERGE_REQUEST_IID") or None
+    branch = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME" if merge_request else "CI_COMMIT_BRANCH") or None
+    project = environ.get("CI_MERGE_REQUEST_PROJECT_ID")
+    created = environ.get("CI_PIPELINE_CREATED_AT") or ""
+    return Origin(
+        pipeline=pipeline,
+        level=int(level),
+        commit=environ.get("CI_COMMIT_SHA") or "",
+        head=environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or "",
+        merge_request=merge_request,
+        branch=branch,
+        is_default=bool(not merge_request and branch and branch == environ.get("CI_DEFAULT_BRANCH")),
+        from_fork=bool(merge_request and environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", project) != project),
+        source=environ.get("SWATH_PIPELINE_SOURCE") or _own_source(environ),
+        created=created if _DATE.fullmatch(created) else "",
+        url=environ.get("SWATH_GIT_URL") or _project_url(environ),
+        link=_link(environ, pipeline),
+        host=environ.get("CI_SERVER_HOST") or "localhost",
+    )
+
+
+def _own_source(environ: Mapping[str, str]) -> str:
+    """A child pipeline's own source says nothing about its parent's."""
+    source = environ.get("CI_PIPELINE_SOURCE") or ""
+    return "" if source == "parent_pipeline" else source
+
+
+def _project_url(environ: Mapping[str, str]) -> str:
+    server, project = environ.get("CI_SERVER_URL"), environ.get("CI_PROJECT_PATH")
+    return f"{server}/{project}.git" if server and project else ""
+
+
+def _link(environ: Mapping[str, str], pipeline: str) -> str:
+    project = environ.get("CI_PROJECT_URL")
+    return f"{project}/-/pipelines/{pipeline}" if project and pipeline.isdigit() else ""

@@ -1,0 +1,194 @@
+"""The Git server: what it has, and pushing to it. Never by force.
+
+The token reaches Git through a credential helper that reads it from the environment: it stands in no argument, no
+address, no file and no log.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
+
+from swath.errors import PassingFaultError, UserError
+from swath.record.git import commit_id
+
+if TYPE_CHECKING:
+    from swath.record.git import Clone
+
+Pushed = Literal["done", "moved"]
+TOKEN_VARIABLE: Final = "SWATH_TOKEN"  # noqa: S105 - the name, not the token
+_TRIES: Final = 8
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 20.0
+_TIMEOUT_S: Final = 600
+# GitLab takes any user's name beside a token.
+_HELPER: Final = f'!f() {{ test "$1" = get && printf "username=swath\\npassword=%s\\n" "${TOKEN_VARIABLE}"; }}; f'
+_MOVED: Final = re.compile(
+    r"\(fetch first\)|\(non-fast-forward\)|\(stale info\)|cannot lock ref|failed to lock|incorrect old value"
+    r"|reference already exists|failed to update ref|was updated by another"
+)
+_DENIED: Final = re.compile(
+    r"authentication failed|access denied|returned error: 40[13]|could not read (username|password)"
+    r"|permission denied|unauthorized|forbidden|terminal prompts disabled"
+)
+_MISSING: Final = re.compile(
+    r"repository .*not found|does not appear to be a git repository|could not be found or you don't"
+)
+_REFUSED: Final = re.compile(r"hook declined|protected branch|not allowed to|\[remote rejected\]|remote: gitlab:")
+_RENEW: Final = (
+    f"make a new project access token with the scope write_repository and a role that may push to this branch, and set "
+    f"it as {TOKEN_VARIABLE} (Settings > CI/CD > Variables, masked), then retry this job"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where results are pushed.
+
+    Attributes:
+        url: without credentials.
+        token: empty: Git's own ways (keys of SSH).
+    """
+
+    url: str
+    token: str = field(default="", repr=False)
+
+
+def without_credentials(url: str) -> str:
+    """The address without a user and a password."""
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@", r"\1", url) if url.startswith("http") else url
+
+
+def find_ref(clone: Clone, server: Server, ref: str) -> str | None:
+    """The commit that a ref of the server names; None: there is no such ref.
+
+    Raises:
+        UserError: the server refuses.
+        PassingFaultError: it does not answer.
+    """
+    return find_refs(clone, server, ref).get(ref)
+
+
+def find_refs(clone: Clone, server: Server, pattern: str) -> dict[str, str]:
+    """The server's refs that match a pattern, each with its commit; errors as `find_ref`."""
+    text = _git(clone, server, "ls-remote", server.url, pattern)
+    pairs = (line.split("\t", 1) for line in text.splitlines() if "\t" in line)
+    return {name: value for value, name in pairs}
+
+
+def fetch_commit(clone: Clone, server: Server, ref: str) -> str | None:
+    """The commit that a ref of the server names, brought into the clone; None: there is no such ref.
+
+    Raises:
+        UserError: the server refuses.
+        PassingFaultError: it does not answer.
+    """
+    value = find_ref(clone, server, ref)
+    if value is not None and commit_id(clone, value) is None:
+        _git(clone, server, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", server.url, ref)
+    return value
+
+
+def fetch_by_id(clone: Clone, server: Server, commit: str) -> None:
+    """Bring a commit into the clone, unless it is there; errors as `fetch_commit`."""
+    if commit_id(clone, commit) is None:
+        _git(clone, server, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", server.url, commit)
+
+
+def push(clone: Clone, server: Server, commit: str, ref: str) -> Pushed:
+    """Let a ref of the server name a commit, if the commit follows what the ref names now.
+
+    Returns:
+        ``moved``: the ref names something else by now; look again.
+
+    Raises:
+        UserError: the server refuses.
+        PassingFaultError: it does not answer.
+    """
+    words = ("-c", "core.hooksPath=/dev/null", "push", "--porcelain", "--no-verify", server.url, f"{commit}:{ref}")
+    result = _call(clone, server, words)
+    said = f"{result.stdout}\n{result.stderr}"
+    if result.returncode == 0:
+        return "done"
+    if _MOVED.search(said):
+        return "moved"
+    raise _error(server, f"pushing to {ref.removeprefix('refs/heads/')}", said)
+
+
+def pauses(pause: Callable[[float], None] = time.sleep) -> Iterator[int]:
+    """The tries of something that others may be quicker at: 1, 2, …, with longer and longer pauses in between."""
+    for number in range(1, _TRIES + 1):
+        yield number
+        if number < _TRIES:
+            longest = min(_FIRST_PAUSE_S * 2.0 ** (number - 1), _LONGEST_PAUSE_S)
+            pause(longest * random.uniform(0.5, 1.0))  # noqa: S311 - so that two do not keep in step
+
+
+def _git(clone: Clone, server: Server, *words: str) -> str:
+    for number in pauses():
+        result = _call(clone, server, words)
+        if result.returncode == 0:
+            return result.stdout
+        error = _error(server, f"git {words[0]}", result.stderr)
+        if isinstance(error, UserError) or number >= 3:
+            raise error
+    raise AssertionError  # the last try returned or raised
+
+
+def _call(clone: Clone, server: Server, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = ["git", *_credentials(server), *words]
+    try:
+        return subprocess.run(
+            command,
+            cwd=clone.top,
+            env=_environ(server),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PassingFaultError(f"{server.url} did not answer within {_TIMEOUT_S} s; retry this job") from error
+
+
+def _credentials(server: Server) -> tuple[str, ...]:
+    """Settings by which Git asks us alone, and only for this server, so that no redirection gets the token."""
+    parts = urlsplit(server.url)
+    if not server.token or parts.scheme not in {"http", "https"}:
+        return ()
+    scope = f"credential.{parts.scheme}://{parts.netloc}"
+    return ("-c", "credential.helper=", "-c", f"{scope}.helper=", "-c", f"{scope}.helper={_HELPER}")
+
+
+def _environ(server: Server) -> Mapping[str, str]:
+    environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", TOKEN_VARIABLE: server.token}
+    for name in ("GIT_ASKPASS", "SSH_ASKPASS", "GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE"):
+        environ.pop(name, None)
+    return environ
+
+
+def _error(server: Server, what: str, said: str) -> Exception:
+    """What Git said as one of ours; what it quoted of secrets is taken out."""
+    text = said.replace(server.token, "[masked]") if server.token else said
+    text = re.sub(r"://[^/\s@]*@", "://", text).strip()
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip() and line.strip() != "Done"), "")
+    low = text.lower()
+    if _DENIED.search(low):
+        return UserError(f"{what}: {server.url} denies access: the token is expired, revoked or too weak", hint=_RENEW)
+    if _MISSING.search(low):
+        hint = f"correct SWATH_GIT_URL, or let the token of {TOKEN_VARIABLE} see the project, then retry this job"
+        return UserError(f"{what}: there is no repository at {server.url}, or the token may not see it", hint=hint)
+    if _REFUSED.search(low):
+        why = next((line for line in text.splitlines() if "rejected]" in line or "GitLab:" in line), last)
+        hint = "let the token's user push there (Settings > Repository > Protected branches), then retry this job"
+        return UserError(f"{what}: the server refuses: {why.strip()}", hint=hint)
+    return PassingFaultError(f"{what}: {server.url} does not answer: {last}; retry this job")
