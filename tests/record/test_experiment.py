@@ -55,7 +55,7 @@ def test_dvc_lists_shows_and_compares_it_in_a_fresh_clone(project: Project) -> N
     assert (experiment["name"], experiment["rev"]) == ("mr-12-4711", recorded.commit)
     assert experiment["data"]["metrics"]["metrics.json"]["data"] == {"loss": 1}
     compared = json.loads(fresh.command("dvc", "exp", "diff", "--json", "HEAD", "mr-12-4711").stdout)
-    assert compared["metrics"] == {"metrics.json": {"loss": {"new": 1}}}
+    assert compared["metrics"] == {"metrics.json": {"loss": {"old": None, "new": 1}}}
     fresh.command("dvc", "exp", "push", "--no-cache", "origin", "mr-12-4711")
 
 

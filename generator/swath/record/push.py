@@ -29,7 +29,7 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 20.0
 _TIMEOUT_S: Final = 600
 # GitLab takes any user's name beside a token.
-_HELPER: Final = f'!f() {{ test "$1" = get && printf "username=swath\\npassword=%s\\n" "${TOKEN_VARIABLE}"; }}; f'
+_HELPER: Final = f'!f() {{ test "$1" = get && printf "username=oauth2\\npassword=%s\\n" "${TOKEN_VARIABLE}"; }}; f'
 _MOVED: Final = re.compile(
     r"\(fetch first\)|\(non-fast-forward\)|\(stale info\)|cannot lock ref|failed to lock|incorrect old value"
     r"|reference already exists|failed to update ref|was updated by another"
@@ -42,6 +42,7 @@ _MISSING: Final = re.compile(
     r"repository .*not found|does not appear to be a git repository|could not be found or you don't"
 )
 _REFUSED: Final = re.compile(r"hook declined|protected branch|not allowed to|\[remote rejected\]|remote: gitlab:")
+_SAID: Final = re.compile(r"^remote: +(\S.*?) *$", re.MULTILINE)  # what the server's own hooks say
 _RENEW: Final = (
     f"make a new project access token with the scope write_repository and a role that may push to this branch, and set "
     f"it as {TOKEN_VARIABLE} (Settings > CI/CD > Variables, masked), then retry this job"
@@ -182,13 +183,15 @@ def _error(server: Server, what: str, said: str) -> Exception:
     text = re.sub(r"://[^/\s@]*@", "://", text).strip()
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip() and line.strip() != "Done"), "")
     low = text.lower()
+    if _DENIED.search(low) and not server.url.startswith("http"):
+        return UserError(f"{what}: {server.url} denies access", hint=f"let its key push there: {last}")
     if _DENIED.search(low):
         return UserError(f"{what}: {server.url} denies access: the token is expired, revoked or too weak", hint=_RENEW)
     if _MISSING.search(low):
         hint = f"correct SWATH_GIT_URL, or let the token of {TOKEN_VARIABLE} see the project, then retry this job"
         return UserError(f"{what}: there is no repository at {server.url}, or the token may not see it", hint=hint)
     if _REFUSED.search(low):
-        why = next((line for line in text.splitlines() if "rejected]" in line or "GitLab:" in line), last)
+        why = _SAID.findall(text) or [last]
         hint = "let the token's user push there (Settings > Repository > Protected branches), then retry this job"
-        return UserError(f"{what}: the server refuses: {why.strip()}", hint=hint)
+        return UserError(f"{what}: the server refuses: {' '.join(why)}", hint=hint)
     return PassingFaultError(f"{what}: {server.url} does not answer: {last}; retry this job")

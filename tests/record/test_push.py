@@ -1,0 +1,170 @@
+"""`record/push.py`: a real Git server over HTTP; what it refuses, and that the token stays where it belongs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.git_server import GitServer, serve_git
+from support.repositories import Bench, make_repository
+from swath.errors import PassingFaultError, UserError
+from swath.record.git import Clone, open_clone
+from swath.record.push import Server, fetch_commit, find_ref, find_refs, pauses, push, without_credentials
+
+TOKEN = "glpat-very-secret"
+RENEW = (
+    "make a new project access token with the scope write_repository and a role that may push to this branch, and set "
+    "it as SWATH_TOKEN (Settings > CI/CD > Variables, masked), then retry this job"
+)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[GitServer]:
+    """A server that takes one token."""
+    with serve_git(tmp_path) as server:
+        server.add_project("group/project")
+        server.tokens.add(TOKEN)
+        yield server
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return make_repository(tmp_path / "clone", {"a": "1"})
+
+
+@pytest.fixture
+def clone(bench: Bench) -> Clone:
+    return open_clone(bench.root)
+
+
+def head(bench: Bench) -> str:
+    return bench.command("git", "rev-parse", "HEAD").stdout.strip()
+
+
+def test_a_push_with_the_token_arrives(served: GitServer, bench: Bench, clone: Clone) -> None:
+    server = Server(f"{served.url}/group/project.git", TOKEN)
+    assert find_ref(clone, server, "refs/heads/main") is None
+    assert push(clone, server, head(bench), "refs/heads/main") == "done"
+    assert push(clone, server, head(bench), "refs/exps/aa/bb/x") == "done"
+    assert find_ref(clone, server, "refs/heads/main") == head(bench)
+    assert find_refs(clone, server, "refs/exps/aa/bb/*") == {"refs/exps/aa/bb/x": head(bench)}
+
+
+def test_the_token_is_in_no_argument_and_no_address(
+    served: GitServer, bench: Bench, clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, real = tmp_path / "argv.log", bench.command("sh", "-c", "command -v git").stdout.strip()
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {log}\nexec {real} "$@"\n')
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("GIT_TRACE", str(tmp_path / "trace.log"))
+    server = Server(f"{served.url}/group/project.git", TOKEN)
+    assert push(clone, server, head(bench), "refs/heads/main") == "done"
+    assert "push --porcelain" in log.read_text()
+    assert TOKEN not in log.read_text()
+    assert TOKEN not in repr(server)
+    assert TOKEN not in bench.read(".git/config")
+    assert not (tmp_path / "trace.log").exists()
+
+
+@pytest.mark.parametrize("token", ["expired", ""])
+def test_a_denied_push_says_what_to_renew(served: GitServer, bench: Bench, clone: Clone, token: str) -> None:
+    server = Server(f"{served.url}/group/project.git", token)
+    with pytest.raises(UserError) as caught:
+        push(clone, server, head(bench), "refs/heads/main")
+    assert str(caught.value) == (
+        f"pushing to main: {server.url} denies access: the token is expired, revoked or too weak\n  {RENEW}"
+    )
+
+
+def test_a_project_that_is_not_there(served: GitServer, clone: Clone) -> None:
+    server = Server(f"{served.url}/group/other.git", TOKEN)
+    with pytest.raises(UserError) as caught:
+        find_ref(clone, server, "refs/heads/main")
+    assert str(caught.value) == (
+        f"git ls-remote: there is no repository at {server.url}, or the token may not see it\n"
+        "  correct SWATH_GIT_URL, or let the token of SWATH_TOKEN see the project, then retry this job"
+    )
+
+
+def test_a_refusal_of_the_servers_hook_is_told(served: GitServer, bench: Bench, clone: Clone) -> None:
+    hook = served.folder / "group/project.git/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho 'GitLab: You are not allowed to push code to protected branches' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    server = Server(f"{served.url}/group/project.git", TOKEN)
+    with pytest.raises(UserError) as caught:
+        push(clone, server, head(bench), "refs/heads/main")
+    assert str(caught.value) == (
+        "pushing to main: the server refuses: GitLab: You are not allowed to push code to protected branches\n"
+        "  let the token's user push there (Settings > Repository > Protected branches), then retry this job"
+    )
+
+
+def test_a_branch_that_moved_is_never_forced(served: GitServer, bench: Bench, clone: Clone) -> None:
+    server = Server(f"{served.url}/group/project.git", TOKEN)
+    first = head(bench)
+    push(clone, server, first, "refs/heads/main")
+    bench.commit("theirs")
+    theirs = head(bench)
+    push(clone, server, theirs, "refs/heads/main")
+    bench.command("git", "reset", "-q", "--hard", first)
+    bench.write({"b": "2"})
+    bench.commit("ours")
+    assert push(clone, server, head(bench), "refs/heads/main") == "moved"
+    assert find_ref(clone, server, "refs/heads/main") == theirs
+
+
+def test_a_server_that_does_not_answer_is_a_passing_fault(
+    bench: Bench, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swath.record.push._FIRST_PAUSE_S", 0.0)
+    with pytest.raises(PassingFaultError) as caught:
+        push(clone, Server("http://127.0.0.1:9/p.git", TOKEN), head(bench), "refs/heads/main")
+    assert str(caught.value).startswith("pushing to main: http://127.0.0.1:9/p.git does not answer: ")
+    with pytest.raises(PassingFaultError):
+        find_ref(clone, Server("http://127.0.0.1:9/p.git", TOKEN), "refs/heads/main")
+
+
+def test_a_commit_is_fetched_when_it_is_not_there(
+    served: GitServer, bench: Bench, clone: Clone, tmp_path: Path
+) -> None:
+    server = Server(f"{served.url}/group/project.git", TOKEN)
+    push(clone, server, head(bench), "refs/heads/main")
+    other = make_repository(tmp_path / "other", {"b": "2"})
+    assert fetch_commit(open_clone(other.root), server, "refs/heads/main") == head(bench)
+    assert other.command("git", "cat-file", "-t", head(bench)).stdout == "commit\n"
+    assert not (other.root / ".git/FETCH_HEAD").exists()
+
+
+def test_hooks_of_the_checkout_do_not_run(served: GitServer, bench: Bench, clone: Clone) -> None:
+    hook = bench.root / ".git/hooks/pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    assert push(clone, Server(f"{served.url}/group/project.git", TOKEN), head(bench), "refs/heads/main") == "done"
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("https://user:secret@git.example/p.git", "https://git.example/p.git"),
+        ("https://git.example/a@b.git", "https://git.example/a@b.git"),
+        ("ssh://git@git.example/p.git", "ssh://git@git.example/p.git"),
+        ("/srv/p.git", "/srv/p.git"),
+    ],
+)
+def test_credentials_in_an_address_are_taken_out(url: str, plain: str) -> None:
+    assert without_credentials(url) == plain
+
+
+def test_pauses_grow_and_end() -> None:
+    waited: list[float] = []
+    assert list(pauses(waited.append)) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert len(waited) == 7
+    assert all(0.25 * 2**n <= seconds <= 0.5 * 2**n for n, seconds in enumerate(waited[:6]))
