@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("user", "pushes", "refused"), [("oauth2:good@", True, []), ("oauth2:bad@", False, ["bad"]), ("", False, [])]
 )
-def test_a_push_needs_a_token(tmp_path: Path, user: str, pushes: bool, refused: list[str]) -> None:
+def test_a_push_needs_a_token(tmp_path: Path, user: str, refused: list[str], *, pushes: bool) -> None:
     bench = make_repository(tmp_path / "r", {"big": "x" * 2_000_000})
     with serve_git(tmp_path) as server:
         bare = server.add_project("group/project")
