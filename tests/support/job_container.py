@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # From gitlab-runner's shells/bash.go, shortened.
 _DETECT: Final = (
     "for shell in /usr/local/bin/bash /usr/bin/bash /bin/bash /usr/local/bin/sh /usr/bin/sh /bin/sh; do "
-    '[ -x "$shell" ] && exec "$shell"; done; echo shell not found; exit 1'
+    '[ -x "$shell" ] && exec "$shell" 2>&1; done; echo shell not found; exit 1'
 )
 _SCRIPT: Final = """\
 if set -o | grep pipefail >/dev/null; then set -o pipefail; fi

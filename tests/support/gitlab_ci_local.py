@@ -1,0 +1,66 @@
+"""gitlab-ci-local, another's reading of GitLab's YAML: it checks it against GitLab's schema and runs it in containers.
+
+It knows no retries, timeouts or tags, and a child that fails fails nothing. So its exit code says little: what counts is
+the list of jobs that passed, and `pipeline_runner.py` is there for the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from support.docker_engine import SETUP
+from support.network import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_RESULT: Final = re.compile(r"^ *(PASS|FAIL) +(?:\[[^]]*\] -> )?(.+?) *$", re.MULTILINE)
+_ESCAPE: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """What gitlab-ci-local did.
+
+    Attributes:
+        results: PASS or FAIL of each job, children's included, by name.
+        output: all that it printed.
+    """
+
+    results: Mapping[str, str]
+    output: str
+    exit_code: int
+
+
+def gitlab_ci_local(
+    checkout: Path, variables: Mapping[str, str], files: Mapping[str, str], volumes: tuple[str, ...] = ()
+) -> LocalRun:
+    """Run the pipeline of a checkout, with its children, in containers that share the host's network.
+
+    Args:
+        checkout: a clone with a commit and an origin.
+        variables: the project's, and those of GitLab's that it does not know by itself.
+        files: file variables: name and text.
+        volumes: `host:container`, of all jobs.
+    """
+    home = checkout.parent / f"{checkout.name}-home"
+    (home / ".gitlab-ci-local").mkdir(parents=True, exist_ok=True)
+    said = {**variables, **{name: {"type": "file", "values": {"*": text}} for name, text in files.items()}}
+    (home / ".gitlab-ci-local" / "variables.yml").write_text(yaml.safe_dump({"global": said}))
+    folder = os.environ.get("SWATH_TEST_CACHE") or SETUP.parents[2] / ".make" / "docker"
+    argv = [
+        "gitlab-ci-local", "--no-color", "--helper-image", "swath-test/gcl-util:1", "--pull-policy", "if-not-present",
+        "--no-artifacts-to-source", "--concurrency", "2", "--network", "host", "--home", str(home),
+        *(f"--volume={volume}" for volume in volumes),
+    ]  # fmt: skip
+    environ = {**os.environ, "PATH": f"{folder}/node/bin:{os.environ['PATH']}", "HOME": str(home), "NO_PROXY": LOOPBACK}
+    done = subprocess.run(argv, cwd=checkout, env=environ, capture_output=True, text=True, check=False, timeout=280)
+    output = _ESCAPE.sub("", done.stdout + done.stderr)
+    return LocalRun({name: result for result, name in _RESULT.findall(output)}, output, done.returncode)
