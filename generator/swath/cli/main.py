@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "plan": ("plan", "Say for each stage whether it would run, and why."),
     "run": ("run", "Bring stages up to date, in parallel, on this machine."),
     "exec": ("exec_help", "Run one service, inside a stage's cmd."),
+    "compile": ("compile", "Write the GitLab CI pipeline that brings stages up to date."),
     "service": ("service", "List, show, make, build and test services."),
 }
 

@@ -30,11 +30,7 @@ def exported_revision(repository: Repository, rev: str) -> Iterator[Repository]:
     Raises:
         UserError: there is no such revision.
     """
-    commit = _git(repository.root, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
-    if not commit:
-        raise UserError(
-            f"there is no revision {rev!r}", hint="see: git log; a shallow clone may lack it (git fetch --unshallow)"
-        )
+    commit = commit_id(repository, rev)
     prefix = _git(repository.root, "rev-parse", "--show-prefix")
     with tempfile.TemporaryDirectory(prefix="swath-revision-") as folder:
         environ = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -44,6 +40,20 @@ def exported_revision(repository: Repository, rev: str) -> Iterator[Repository]:
         top = _git(repository.root, "rev-parse", "--show-toplevel")
         _git(Path(top), "checkout-index", "--all", "--quiet", f"--prefix={tree}/", environ=environ)
         yield Repository(tree, home=repository.root)
+
+
+def commit_id(repository: Repository, rev: str = "HEAD") -> str:
+    """The full id of a revision's commit.
+
+    Raises:
+        UserError: there is no such revision.
+    """
+    commit = _git(repository.root, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+    if not commit:
+        raise UserError(
+            f"there is no revision {rev!r}", hint="see: git log; a shallow clone may lack it (git fetch --unshallow)"
+        )
+    return commit
 
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
@@ -74,6 +84,7 @@ class Revision(Workspace):
         super().__init__(repository, entries)
         self._tracked = tracked
         self._makers = {out.path: (stage, out) for stage in graph.stages.values() for out in stage.outs}
+        self._folders = {parent for path in (*self._makers, *tracked) for parent in _parents(path)}
 
     def dep(self, stage: Stage, dep: Dependency, locked: Item | None) -> Item | None:
         """The dep as its maker's lock entry, its `.dvc` file, or Git says it."""
@@ -95,5 +106,13 @@ class Revision(Workspace):
         return content.lock_item(dep.text) if content else None
 
     def _is_partly_made(self, path: str) -> bool:
-        paths = (*self._makers, *self._tracked)
-        return any(other.startswith(path + "/") or path.startswith(other + "/") for other in paths)
+        """Whether an output or tracked data lies inside the path, or around it."""
+        return path in self._folders or any(up in self._makers or up in self._tracked for up in _parents(path))
+
+
+def _parents(path: str) -> Iterator[str]:
+    """``a/b`` and ``a`` of ``a/b/c``."""
+    end = path.rfind("/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)

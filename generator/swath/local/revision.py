@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from swath.dvc_border.data_files import contents_by_path, read_data_files, tracked_paths
-from swath.dvc_border.lock import entries_of_stages, read_entries
 from swath.dvc_border.remote import missing_in_remote
-from swath.dvc_border.revision import Revision, exported_revision
+from swath.load.revision import opened_revision
 from swath.load.targets import select_stages
-from swath.load.workflows import load_workflows
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import items_by_path
 from swath.plan.decide import decide
@@ -19,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from swath.dvc_border.repository import Repository
+    from swath.dvc_border.revision import Revision
     from swath.model.graph import StageGraph
     from swath.model.plan import Decision
 
@@ -34,18 +31,10 @@ def planned_revision(
     Raises:
         UserError: there is no such revision, its files are wrong, or the remote cannot be asked.
     """
-    with exported_revision(repository, rev) as exported:
-        here = os.getcwd()
-        os.chdir(exported.root)
-        try:
-            data = read_data_files(exported)
-            loaded = load_workflows(exported, tracked_paths(data))
-        finally:
-            os.chdir(here)
+    with opened_revision(repository, rev) as opened:
+        loaded, facts = opened.loaded, opened.facts()
         chosen = select_stages(loaded, targets, below=below)
         graph = loaded.graph.only(loaded.graph.before(chosen)) if targets else loaded.graph
-        entries = entries_of_stages(loaded.graph.stages.values(), read_entries(exported, loaded.workflows))
-        facts = Revision(exported, entries, loaded.graph, contents_by_path(data))
         decisions = decide(graph, facts)
         if verify_remote:
             facts.drop_assumptions()

@@ -23,7 +23,9 @@ class Workload:
         timeout_s: longest time for one attempt; None: no limit of its own.
         retries: further attempts after a failure.
         expected_s: how long it took before; None: unknown.
-        key: of its work: equal keys mean equal inputs and command, so equal results.
+        key: of its work: equal keys mean equal inputs and command, so equal results; empty: not worked out.
+        interruptible: whether little is lost when a newer pipeline stops it.
+        images: references that must exist before it starts, its own or those of the containers that it starts.
     """
 
     image: str
@@ -33,6 +35,8 @@ class Workload:
     retries: int
     expected_s: float | None
     key: str
+    interruptible: bool = True
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Job:
         interruptible: may a newer pipeline of the branch stop it.
         key: of its work, for GitLab's `resource_group`.
         level: length of the longest chain of jobs before it, from 0: its ci stage.
+        images: references that must exist before it starts, sorted; none for jobs in Swath's own image.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Job:
     interruptible: bool
     key: str
     level: int
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +88,20 @@ class PipelinePlan:
         """16 hex digits that name these jobs with these stages at this commit."""
         document = [self.commit, self.level, [[job.name, list(job.stages)] for job in self.jobs]]
         return hashlib.sha256(json.dumps(document).encode()).hexdigest()[:16]
+
+    def job(self, name: str) -> Job | None:
+        """The job of that name; None: there is none."""
+        return next((job for job in self.jobs if job.name == name), None)
+
+    def upstream(self, job: Job) -> tuple[Job, ...]:
+        """The jobs with stages that `job` waits for, in the order of the YAML: join jobs are looked through."""
+        by_name = {each.name: each for each in self.jobs}
+        found: set[str] = set()
+        waiting = list(job.needs)
+        while waiting:
+            name = waiting.pop()
+            if by_name[name].stages:
+                found.add(name)
+            else:
+                waiting.extend(by_name[name].needs)
+        return tuple(each for each in self.jobs if each.name in found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from swath.model.jobs import PipelinePlan
     from swath.model.plan import Decision
     from swath.model.stage import JSONValue
 
@@ -32,20 +33,35 @@ class StageDocument(TypedDict):
     job: str | None
 
 
+class JobDocument(TypedDict):
+    """A GitLab CI job that runs stages, or one that only joins others; builds of images are no part of a plan."""
+
+    name: str
+    stages: list[str]
+    image: str
+    tags: list[str]
+    needs: list[str]
+
+
 class PlanDocument(TypedDict):
     """A plan; `jobs` are GitLab CI jobs, none in a local plan."""
 
     version: int
     stages: list[StageDocument]
-    jobs: list[JSONValue]
+    jobs: list[JobDocument]
 
 
-def plan_document(decisions: Mapping[str, Decision], services: Mapping[str, str | None]) -> PlanDocument:
-    """The document of a plan, stages in the plan's order.
+def plan_document(
+    decisions: Mapping[str, Decision], services: Mapping[str, str | None], plan: PipelinePlan | None = None
+) -> PlanDocument:
+    """The document of a plan, stages in the plan's order, jobs in that of the YAML.
 
     Args:
         services: stage name to service name.
+        plan: its jobs; None: they were not asked for.
     """
+    jobs = plan.jobs if plan else ()
+    job_of = {name: job.name for job in jobs for name in job.stages}
     stages: list[StageDocument] = [
         {
             "name": name,
@@ -55,8 +71,18 @@ def plan_document(decisions: Mapping[str, Decision], services: Mapping[str, str 
                 for reason in decision.reasons
             ],
             "service": services.get(name),
-            "job": None,
+            "job": job_of.get(name),
         }
         for name, decision in decisions.items()
     ]
-    return {"version": VERSION, "stages": stages, "jobs": []}
+    documents: list[JobDocument] = [
+        {
+            "name": job.name,
+            "stages": list(job.stages),
+            "image": job.image,
+            "tags": list(job.runner.tags),
+            "needs": list(job.needs),
+        }
+        for job in jobs
+    ]
+    return {"version": VERSION, "stages": stages, "jobs": documents}

@@ -1,0 +1,62 @@
+"""`swath compile`: write the GitLab CI child pipeline of HEAD."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swath.cli.options import json_option, open_repository, targets_argument
+from swath.job.pipeline import CompileOptions, compile_pipeline
+from swath.job.store import store_of
+from swath.limits import CHILD_LEVELS
+from swath.schema.atomic_file import write_atomically
+from swath.schema.plan_document import plan_document
+
+if TYPE_CHECKING:
+    from swath.job.pipeline import Compiled
+
+
+@click.command(name="compile")
+@targets_argument
+@click.option("-o", "--output", metavar="FILE", help="Write the pipeline there, instead of to stdout.")
+@click.option("--level", type=click.IntRange(1, CHILD_LEVELS), default=1, help="2: the stages that level 1 made known.")
+@click.option("--no-registry", is_flag=True, help="Do not ask the registry: all images count as missing.")
+@click.option("--no-remote", is_flag=True, help="Do not ask the DVC remote: nothing is restored.")
+@json_option
+def compile(  # noqa: A001 - the command's name
+    *, targets: tuple[str, ...], output: str | None, level: int, no_registry: bool, no_remote: bool, as_json: bool
+) -> None:
+    """Write the GitLab CI child pipeline that brings the stages of HEAD up to date.
+
+    No data is needed here. TARGETS are as for `swath run`; without any, what swath.yaml names under ci.workflows, else
+    all workflows. The file is checked first against GitLab's schema and limits.
+    """
+    target = Path(output).absolute() if output else None
+    repository, below = open_repository()
+    options = CompileOptions(targets, below, level, ask_registry=not no_registry, ask_remote=not no_remote)
+    store, note = store_of(repository, os.environ) if options.ask_remote else (None, "")
+    compiled = compile_pipeline(repository, options, os.environ, store)
+    if target:
+        write_atomically(target, compiled.text)
+    if as_json:
+        document = plan_document(compiled.decisions, compiled.services, compiled.plan)
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    elif not target:
+        click.echo(compiled.text, nl=False)
+    for line in (*([note] if note else []), *compiled.notes, _summary(compiled)):
+        click.echo(f"swath: {line}", err=True)
+
+
+def _summary(compiled: Compiled) -> str:
+    kinds = [decision.kind for decision in compiled.decisions.values()]
+    planned = sum(len(job.stages) for job in compiled.plan.jobs)
+    if not planned:
+        return f"{len(kinds)} stages, all up to date"
+    jobs = len(compiled.plan.jobs)
+    later = "; the next level knows the rest" if compiled.plan.continues else ""
+    images = f", {len(compiled.builds)} to build" if compiled.builds else ""
+    return f"{planned} of {len(kinds)} stages in {jobs} jobs{images}{later}"

@@ -1,0 +1,111 @@
+"""Jobs that run stages, and joins -> GitLab's keywords."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from swath.emit.script import swath_command
+from swath.emit.yaml import Flow, FlowMap
+from swath.limits import RETRIES, RETRY_EXIT_CODES_SINCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swath.model.jobs import Job
+    from swath.model.runner import Runner
+    from swath.model.service import Resources
+    from swath.model.stage import JSONValue
+
+Keywords = dict[str, "JSONValue"]
+Version = tuple[int, int]
+
+PASSING_FAULT: Final = 75  # errors.py: PassingFaultError
+OWN_FILES: Final = ".swath/"  # fragments, logs and metrics: all that goes into artifacts
+_KEPT_FOR: Final = "1 week"
+# Reasons that all servers of the last years know; a newer word makes older ones refuse the file.
+_RETRY_WHEN: Final = ("runner_system_failure", "stuck_or_timeout_failure", "api_failure")
+_CLEAN: Final = "-ffdx -e .dvc/cache"  # GitLab's own flags would wipe the cache of a runner that keeps its checkout
+_MIB: Final = 2**20
+
+
+def stage_job(job: Job, ci_stage: str, builds: Sequence[str], digest: str, version: Version) -> Keywords:
+    """The job that runs stages.
+
+    Args:
+        builds: names of the jobs that make its images.
+    """
+    keywords: Keywords = {
+        "stage": ci_stage,
+        "image": container(job.image),
+        "tags": tags(job.runner),
+        "timeout": duration(job.timeout_s),
+        "interruptible": job.interruptible,
+        "retry": retry(version),
+        "needs": needs([*builds, *job.needs]),
+        "variables": {"GIT_DEPTH": "1", "GIT_CLEAN_FLAGS": _CLEAN, **kubernetes(job.resources)},
+        "script": Flow([swath_command("job", "run", job.name, "--plan-digest", digest)]),
+        "artifacts": artifacts(),
+    }
+    return {**keywords, "resource_group": f"swath-{job.key}"} if job.key else keywords
+
+
+def join_job(job: Job, ci_stage: str, version: Version) -> Keywords:
+    """The job that only waits for others."""
+    return {
+        "stage": ci_stage,
+        "image": container(job.image),
+        "tags": tags(job.runner),
+        "timeout": duration(job.timeout_s),
+        "interruptible": True,
+        "retry": retry(version),
+        "needs": needs(job.needs),
+        "variables": {"GIT_STRATEGY": "none"},
+        "script": Flow(["true"]),
+    }
+
+
+def container(image: str) -> FlowMap:
+    """The image, without its entrypoint: GitLab starts a shell in it."""
+    return FlowMap(name=image, entrypoint=[""])
+
+
+def tags(runner: Runner) -> Flow:
+    """The tags that pick a runner."""
+    return Flow(runner.tags)
+
+
+def needs(names: Sequence[str]) -> JSONValue:
+    """All jobs to wait for; none of their artifacts is fetched. An empty list: the job starts at once."""
+    return [FlowMap(job=name, artifacts=False) for name in names] if names else Flow()
+
+
+def retry(version: Version) -> Keywords:
+    """What may pass by itself: the runner's faults, and our own exit code for faults of remotes and networks."""
+    words: Keywords = {"max": RETRIES, "when": Flow(_RETRY_WHEN)}
+    return {**words, "exit_codes": Flow([PASSING_FAULT])} if version >= RETRY_EXIT_CODES_SINCE else words
+
+
+def artifacts() -> Keywords:
+    """Logs and figures, also of failed jobs; never data."""
+    return {"paths": Flow([OWN_FILES]), "when": "always", "expire_in": _KEPT_FOR}
+
+
+def duration(seconds: int) -> str:
+    """``2h 5m``, as GitLab reads it; whole minutes."""
+    hours, minutes = divmod(seconds // 60, 60)
+    return " ".join(part for part in (f"{hours}h" if hours else "", f"{minutes}m" if minutes else "") if part) or "0m"
+
+
+def kubernetes(resources: Resources) -> dict[str, JSONValue]:
+    """What the Kubernetes executor gives the job; other executors ignore it."""
+    demands = {
+        "CPU": f"{round(resources.cpus * 1000)}m" if resources.cpus else None,
+        "MEMORY": _mebibytes(resources.memory),
+        "EPHEMERAL_STORAGE": _mebibytes(resources.disk),
+    }
+    found = {name: text for name, text in demands.items() if text}
+    return {f"KUBERNETES_{name}_{side}": text for name, text in found.items() for side in ("REQUEST", "LIMIT")}
+
+
+def _mebibytes(size: int | None) -> str | None:
+    return f"{-(-size // _MIB)}Mi" if size else None

@@ -1,0 +1,122 @@
+"""The jobs of a commit: the same for `swath compile` and inside every job.
+
+    graph + decisions + settings + services ─▶ Workload of each stage ─▶ PipelinePlan
+
+No registry and no remote is asked, so a job that knows the decisions works out the same plan, with the same digest.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from swath.dvc_border.revision import commit_id
+from swath.images.service_image import ServiceImage, default_image, service_image, swath_image
+from swath.load.options import stage_options
+from swath.load.services import load_service
+from swath.model.jobs import PipelinePlan, Workload
+from swath.model.shell_words import exec_words
+from swath.plan.assign import assign
+from swath.plan.timeouts import expected_s, is_long
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from swath.dvc_border.repository import Repository
+    from swath.model.graph import StageGraph
+    from swath.model.plan import DecisionKind
+    from swath.model.service import Service
+    from swath.model.settings import Settings
+    from swath.model.stage import Stage
+
+
+def planned_jobs(
+    repository: Repository,
+    graph: StageGraph,
+    decisions: Mapping[str, DecisionKind],
+    settings: Settings,
+    *,
+    commit: str | None = None,
+    level: int = 1,
+    keys: Mapping[str, str] | None = None,
+    continues: bool = False,
+    loads: Workloads | None = None,
+) -> PipelinePlan:
+    """The jobs that do what was decided.
+
+    Args:
+        repository: the commit's files.
+        graph: all stages of the repository.
+        decisions: of all of them, as `SWATH_DECISIONS` says them.
+        commit: its full id; None: HEAD of `repository`.
+        level: of the child pipeline, from 1.
+        keys: of the work of each stage that will run; None: they are not wanted, as inside a job.
+        continues: whether a further level follows.
+        loads: of this repository; None: they are read.
+
+    Raises:
+        UserError: a service is wrong or has no image, no runner can run a stage, or a limit of GitLab is passed.
+    """
+    loads = loads or Workloads(repository.root, settings)
+    workloads = {name: loads.of(stage, (keys or {}).get(name, "")) for name, stage in graph.stages.items()}
+    jobs = assign(graph, decisions, workloads, settings, own_image=swath_image(settings))
+    return PipelinePlan(commit or commit_id(repository), level, jobs, continues=continues)
+
+
+class Workloads:
+    """What stages of one repository need; each service is read once.
+
+    Attributes:
+        services: of the stages that were asked for so far: stage name to service name.
+    """
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self._root, self._settings = root, settings
+        self._service = cache(lambda name: load_service(root, name))
+        self._image = cache(self._find_image)
+        self._own = swath_image(settings)
+        self._known: dict[str, ServiceImage] = {}
+        self.services: dict[str, str | None] = {}
+
+    def of(self, stage: Stage, key: str = "") -> Workload:
+        """What a stage needs.
+
+        Raises:
+            UserError: its service or its `meta.swath` is wrong, or its service has no image.
+        """
+        service = self._service_of(stage)
+        self.services[stage.name] = service.name if service else None
+        options = stage_options(stage, service, self._settings)
+        image = self._image(service.name if service else None, bool(options.resources.gpus))
+        reference = image.reference if image else self._own
+        expected = expected_s(options.timeout_s)
+        return Workload(
+            image=self._own if self._settings.execution == "docker" else reference,
+            service=service.name if service else None,
+            resources=options.resources,
+            timeout_s=options.timeout_s,
+            retries=options.retries,
+            expected_s=expected,
+            key=key,
+            interruptible=not is_long(expected, training=service is not None and service.kind == "training"),
+            images=(reference,) if image else (),
+        )
+
+    def _service_of(self, stage: Stage) -> Service | None:
+        """The service that a stage's first plain `swath exec` command starts; None: it has none."""
+        words = next((words for command in stage.commands if (words := exec_words(command))), None)
+        return self._service(words[0]) if words else None
+
+    def images(self) -> tuple[ServiceImage, ...]:
+        """The images that were asked for so far, by reference."""
+        return tuple(self._known[reference] for reference in sorted(self._known))
+
+    def _find_image(self, name: str | None, gpus: bool) -> ServiceImage | None:  # noqa: FBT001 - a cache's key
+        if name is None:
+            image = default_image(self._settings)
+        else:
+            image = service_image(self._service(name), self._root, self._settings, gpus=gpus)
+        if image is not None:
+            self._known[image.reference] = image
+        return image

@@ -1,0 +1,36 @@
+"""What GitLab allows: each limit as one named value, with its unit and where it stands.
+
+Self-managed instances may set some of them; `ci.max_jobs` and `ci.needs` of swath.yaml say those that matter to a plan.
+
+Sources, read 2026-11-22 (texts of GitLab 19): LIM https://docs.gitlab.com/administration/cicd/limits/ ·
+YAML https://docs.gitlab.com/ci/yaml/ · DSP https://docs.gitlab.com/ci/pipelines/downstream_pipelines/ ·
+JOBS https://docs.gitlab.com/ci/jobs/ · LINUX execve(2).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+YAML_BYTES: Final = 2 * 10**6  # of one file; GitLab counts 2 MiB of the parsed objects (1 MiB before 17.3). LIM
+YAML_DEPTH: Final = 100  # of nesting. LIM
+JOB_NAME_CHARACTERS: Final = 255  # YAML needs
+CI_STAGE_NAME_CHARACTERS: Final = 255  # YAML stage
+TAGS: Final = 49  # of one job: fewer than 50. YAML tags
+RETRIES: Final = 2  # YAML retry
+CHILD_LEVELS: Final = 2  # of child pipelines below the parent. DSP
+TRIGGER_INCLUDES: Final = 3  # files of one trigger job. DSP
+JOB_TIMEOUT_S: Final = 30 * 24 * 3600  # a month. YAML timeout
+LEAST_JOB_TIMEOUT_S: Final = 600  # of a project; shorter ones of a job serve nobody. YAML timeout
+VARIABLE_BYTES: Final = 128 * 1024 - 1  # of one variable's NAME=value: MAX_ARG_STRLEN. LINUX
+CHILD_VARIABLE_BYTES: Final = 64 * 1024  # of what this project writes into one variable: half of the above
+
+RESERVED_JOB_NAMES: Final = frozenset(
+    {
+        "image", "services", "stages", "types", "before_script", "after_script", "variables", "cache", "include",
+        "true", "false", "nil", "default", "workflow", "spec", "pages", "pages:deploy",
+    }
+)  # words of the file itself, and names with a meaning of their own. JOBS  # fmt: skip
+
+# GitLab's versions that understand a keyword, as (major, minor). YAML
+RETRY_EXIT_CODES_SINCE: Final = (17, 5)
+MIRROR_SINCE: Final = (18, 2)

@@ -1,0 +1,42 @@
+"""Keys of work: equal keys mean equal command, parameters and inputs, whatever the commit is.
+
+    key(stage) = hash of its inputs as they are now, and of the keys of the stages behind which it will run
+
+Two pipelines with a job of equal key share a `resource_group`: the second waits, and then finds the results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from swath.model.lock_entry import run_cache_key
+from swath.plan.decide import inputs_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from swath.model.graph import StageGraph
+    from swath.model.plan import DecisionKind
+    from swath.plan.decide import Facts
+
+
+def work_keys(graph: StageGraph, decisions: Mapping[str, DecisionKind], facts: Facts) -> dict[str, str]:
+    """The keys of all stages that will run; SHA-256 in hex."""
+    keys: dict[str, str] = {}
+    for name, stage in graph.stages.items():
+        if decisions[name] == "run":
+            moving = [keys[up] for up in graph.upstream[name] if up in keys]
+            keys[name] = _key([run_cache_key(stage, inputs_entry(stage, facts)), *moving])
+    return keys
+
+
+def joint_key(keys: Iterable[str]) -> str:
+    """One key for stages that one job runs; empty when one of them has none."""
+    found = list(keys)
+    return _key(found) if all(found) and found else ""
+
+
+def _key(parts: list[str]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
