@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 SETUP: Final = Path(__file__).with_name("setup-docker.sh")
 PYTHON_IMAGE: Final = "swath-test/python:1"
 BUSYBOX_IMAGE: Final = "swath-test/busybox:1"
-IMAGES: Final = (BUSYBOX_IMAGE, PYTHON_IMAGE, "swath-test/node:1", "swath-test/sshd:1", "swath-test/gcl-util:1")
+IMAGES: Final = (
+    BUSYBOX_IMAGE, PYTHON_IMAGE, *(f"swath-test/{name}:1" for name in ("node", "sshd", "gcl-util", "docker-cli")),
+)  # fmt: skip
 BASE_OVERRIDE: Final = "SWATH_BUILD_ARG_BASE"
 _START_TIMEOUT_S: Final = 60
 _STATE: Final = pytest.StashKey[Path]()
