@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 from typing import TYPE_CHECKING, get_args
 
@@ -12,6 +11,7 @@ import click
 from rich.console import Console
 
 from swath.cli.commands.plan import plan
+from swath.cli.interrupt import interruptible
 from swath.cli.options import json_option, open_repository, targets_argument
 from swath.dvc_border.overrides import apply_overrides
 from swath.execute.choose import runtime_choice
@@ -109,29 +109,10 @@ def run(
 def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, quiet: bool) -> RunSummary:
 
     console = Console(stderr=True)
-    with Terminal(console, quiet=quiet) as terminal, _interruptible(stop, console):
+    with Terminal(console, quiet=quiet) as terminal, interruptible(stop):
         summary = run_workflows(repository, options, terminal, dict(os.environ), stop)
     console.print(summary_line(summary), highlight=False)
     return summary
-
-
-class _interruptible:  # noqa: N801 - reads as a word in a with statement
-    """Ctrl-C and SIGTERM end the run in good order; what finished is kept."""
-
-    def __init__(self, stop: threading.Event, console: object) -> None:
-        self._stop, self._console = stop, console
-        self._old: dict[int, object] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            self._old[number] = signal.signal(number, self._handle)
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned, it takes
-
-    def _handle(self, _number: int, _frame: object) -> None:
-        self._stop.set()
 
 
 def _document(summary: RunSummary) -> dict[str, object]:
