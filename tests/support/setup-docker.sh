@@ -43,6 +43,7 @@ install_packages() {
     has rsync || missing="$missing rsync"  # gitlab-ci-local copies the checkout with it
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
     has iptables || answers || missing="$missing iptables"
+    has buildah || ! may_install || missing="$missing buildah"  # one of the builders that CI can use
     [ -z "$missing" ] && return
     if ! may_install; then
         complain "missing:$missing. Installing them needs root and apt; no docker test can run without docker.io."
