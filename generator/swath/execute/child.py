@@ -25,7 +25,7 @@ from swath.model.units import Duration, Size
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 EXIT_TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits.h
@@ -61,13 +61,64 @@ class Child:
     enters_itself: bool = True
 
 
-def run_child(child: Child, log: BinaryIO | None, stop: threading.Event) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the system is asked to start.
+
+    Attributes:
+        file: the executable.
+        argv: its words, its name first.
+        cwd: its working directory.
+        environment: all of its variables.
+        stdin: a file descriptor; None: nothing to read.
+        output: the file descriptor of stdout and stderr; None: this process's own.
+    """
+
+    file: str
+    argv: Sequence[str]
+    cwd: str
+    environment: Mapping[str, str]
+    stdin: int | None = None
+    output: int | None = None
+
+
+def start_by_subprocess(program: Program) -> int:
+    """Start a program in a session of its own.
+
+    Returns:
+        Its process id. Whoever calls takes its exit.
+
+    Raises:
+        OSError: the system cannot start it.
+    """
+    process = subprocess.Popen(
+        program.argv,
+        executable=program.file,
+        cwd=program.cwd,
+        env=program.environment,
+        stdin=subprocess.DEVNULL if program.stdin is None else program.stdin,
+        stdout=program.output,
+        stderr=None if program.output is None else subprocess.STDOUT,
+        start_new_session=True,
+    )
+    process.returncode = 0  # the caller takes its exit, this object does not
+    return process.pid
+
+
+def run_child(
+    child: Child,
+    log: BinaryIO | None,
+    stop: threading.Event,
+    *,
+    start: Callable[[Program], int] = start_by_subprocess,
+) -> Outcome:
     """Run the program to its end.
 
     Args:
         child: what to run.
         log: where stdout and stderr go; None: to this process's own.
         stop: when it is set, the program is ended.
+        start: how the system is asked.
 
     Returns:
         With the program's exit code, or 128 + n when signal n ended it; a reason whenever that is not 0.
@@ -80,7 +131,7 @@ def run_child(child: Child, log: BinaryIO | None, stop: threading.Event) -> Outc
         raise UserError(f"cannot start '{child.argv[0]}': {problem}")
     with _log_file(log) as target:
         try:
-            attempt = _Attempt(child, target)
+            attempt = _Attempt(child, target, start)
         except OSError as error:  # such as too many arguments
             raise UserError(f"cannot start '{child.argv[0]}': {error.strerror}") from error
         return attempt.outcome(stop)
@@ -107,20 +158,22 @@ def find_program(name: str, path: str) -> str | None:
 class _Attempt:
     """One started program."""
 
-    def __init__(self, child: Child, log: BinaryIO | None) -> None:
+    def __init__(self, child: Child, log: BinaryIO | None, start: Callable[[Program], int]) -> None:
         self._child = child
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._started = time.monotonic()
-        self._process = subprocess.Popen(
-            launcher(child.argv) if child.enters_itself else child.argv,
-            cwd=child.cwd,
-            env=dict(child.environment),
-            stdin=GUARD.pipe() if child.enters_itself else subprocess.DEVNULL,
-            stdout=log,
-            stderr=None if log is None else subprocess.STDOUT,
-            start_new_session=True,
+        argv = launcher(child.argv) if child.enters_itself else child.argv
+        self._pid = start(
+            Program(
+                argv[0] if "/" in argv[0] else find_program(argv[0], child.environment.get("PATH", "")) or argv[0],
+                argv,
+                str(child.cwd),
+                child.environment,
+                GUARD.pipe() if child.enters_itself else None,
+                None if log is None else log.fileno(),
+            )
         )
-        self._pid = self._process.pid
+        self._returncode = 0
         if not child.enters_itself:
             GUARD.enter(self._pid)
         self._memory = MemoryWatch(self._pid)
@@ -135,7 +188,7 @@ class _Attempt:
                 self._end(0 if self._ate_too_much else self._child.grace_s)
         finally:
             usage = self._clear()
-        code = self._process.returncode
+        code = self._returncode
         code = 128 - code if code < 0 else code
         if why:
             code = code or 1
@@ -186,7 +239,7 @@ class _Attempt:
         _signal_group(self._pid, signal.SIGKILL)
         GUARD.leave(self._pid)
         _, status, usage = os.wait4(self._pid, 0)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._returncode = os.waitstatus_to_exitcode(status)
         self._exit.close()
         deadline = time.monotonic() + _DRAIN_S
         while _group_exists(self._pid) and group_members(self._pid) and time.monotonic() < deadline:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from swath.execute.child import Child, run_child
+from swath.execute.spawn import start
 
 if TYPE_CHECKING:
     import threading
@@ -54,4 +55,4 @@ def run_shell(
     environ = {**os.environ, **environment}
     words = shell_words(command, environ)
     child = Child(words, Path(folder), environ, timeout_s=timeout_s, enters_itself=False)
-    return run_child(child, log, stop)
+    return run_child(child, log, stop, start=start)
