@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swath.errors import UserError
-from swath.execute.choose import choose_runtime, runtime_choice
+from swath.execute.choose import Runtimes, choose_runtime, runtime_choice
 from swath.model.service import Image, ProcessEnvironment, Service
 
 if TYPE_CHECKING:
@@ -95,3 +95,15 @@ def test_why_docker_was_not_taken_is_said_too(tmp_path: Path) -> None:
 @pytest.mark.docker
 def test_docker_is_taken_where_an_engine_answers(docker_engine: str) -> None:
     assert choose_runtime(service(image=True), "auto", PATH | {"DOCKER_HOST": docker_engine}).name == "docker"
+
+
+def test_a_runtime_is_made_once(tmp_path: Path) -> None:
+    runtimes = Runtimes(PATH)
+    assert runtimes.choose(service(), "auto") is runtimes.choose(service(program="cat"), "process")
+
+
+@pytest.mark.docker
+def test_one_docker_runtime_serves_all(docker_engine: str) -> None:
+    runtimes = Runtimes(PATH | {"DOCKER_HOST": docker_engine})
+    assert runtimes.named("docker") is runtimes.choose(service(image=True), "docker")
+    assert runtimes.choose(service(image=True, process=False), "auto") is runtimes.named("docker")

@@ -67,6 +67,13 @@ def test_a_tcp_port_on_which_nobody_listens() -> None:
     assert (why_unreachable("tcp://127.0.0.1:9") or "").startswith("no Docker engine runs at tcp://127.0.0.1:9")
 
 
+def test_an_engine_behind_ssh_is_another_machines() -> None:
+    assert why_unreachable("ssh://me@host") == (
+        "the Docker engine at ssh://me@host is on another machine, which does not see this one's files: choose one "
+        "here (unset DOCKER_HOST, docker context use default), or run without Docker: --runtime process"
+    )
+
+
 @pytest.mark.docker
 def test_an_engine_answers(docker_engine: str) -> None:
     assert why_unreachable(docker_engine) is None

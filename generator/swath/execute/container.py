@@ -87,11 +87,10 @@ class DockerRuntime:
             PassingFaultError: the registry or the engine does not answer, or no space is left.
             InterruptedRunError: `stop` was set while the image was made.
         """
-        from swath.execute.build import image_for
         from swath.execute.follow import run_container
 
         engine = self._connected()
-        image = image_for(engine, invocation, self._environ, log, stop)
+        image = self.fetch_image(invocation, log, stop)
         try:
             session = self._session(engine, invocation.root)
             folder = session.new_folder()
@@ -109,6 +108,18 @@ class DockerRuntime:
                 staging.remove_tree(folder)
         except OSError as error:
             raise _local_fault(error) from error
+
+    def fetch_image(self, invocation: Invocation, log: BinaryIO | None, stop: threading.Event) -> str:
+        """Have the image of an invocation on the engine, pulled or built when it is not there; gives its id.
+
+        Raises:
+            UserError: there is no such image, or it cannot be built.
+            PassingFaultError: the registry or the engine does not answer, or no space is left.
+            InterruptedRunError: `stop` was set while the image was made.
+        """
+        from swath.execute.build import image_for
+
+        return image_for(self._connected(), invocation, self._environ, log, stop)
 
     def close(self) -> None:
         """End the watchdog, remove the sessions' folders, close the connection."""

@@ -59,6 +59,11 @@ def why_unreachable(address: str) -> str | None:
             return _ask_unix(parts.path)
         if parts.scheme in {"tcp", "http", "https"}:
             socket.create_connection((parts.hostname or "", parts.port or 2375), _ANSWER_TIMEOUT_S).close()
+        if parts.scheme == "ssh":
+            return (
+                f"the Docker engine at {address} is on another machine, which does not see this one's files: choose "
+                f"one here (unset DOCKER_HOST, docker context use default), {_OTHERWISE}"
+            )
     except PermissionError:
         return (
             f"no permission to use the Docker engine at {address}: add yourself to the group docker "

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from swath.execute.choose import choose_runtime
+from swath.execute.choose import Runtimes
 from swath.execute.command import Workplace, invocation_from_words
 from swath.execute.scratch import drop_scratch, open_scratch, scratch_path
 from swath.load.options import stage_options
@@ -33,9 +33,10 @@ class Services:
     """The services of one repository, for one run. Thread-safe."""
 
     def __init__(self, root: Path, settings: Settings, choice: RuntimeChoice, environ: Mapping[str, str]) -> None:
-        self._root, self._settings, self._choice, self._environ = root, settings, choice, environ
+        self._root, self._settings, self._choice = root, settings, choice
         self._volumes = read_volumes(root, environ)
         self._service = cache(lambda name: load_service(root, name))
+        self._runtimes = Runtimes(environ)
         self._runtime = cache(self._choose)
 
     def service_of(self, stage: Stage) -> Service | None:
@@ -87,4 +88,4 @@ class Services:
         return outcome
 
     def _choose(self, name: str) -> Runtime:
-        return choose_runtime(self._service(name), self._choice, self._environ)
+        return self._runtimes.choose(self._service(name), self._choice)
