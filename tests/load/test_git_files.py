@@ -168,6 +168,13 @@ def test_what_git_ignores_does_not_count_unless_it_is_tracked(root: Path, tmp_pa
     }
 
 
+def test_a_copy_in_an_ignored_folder_is_outside_of_git(root: Path) -> None:
+    (root / ".gitignore").write_text("/tmp/\n*.log\n")
+    copy = root / "tmp/copy"
+    subprocess.run(["git", "checkout-index", "--all", f"--prefix={copy}/"], cwd=root, check=True)
+    assert tree_hash(copy / "services/a", service_files(copy / "services/a", copy)) == committed(root)
+
+
 def test_ignore_files_further_up_and_down(root: Path) -> None:
     """The root of DVC's repository below that of Git's; and a .dvcignore inside the service."""
     inner = root / "inner"

@@ -91,23 +91,24 @@ def service_files(folder: Path, root: Path, *, all_of_git: bool = False) -> tupl
     found = git_folder(root)
     top = found[0] if found else root
     below = _from(folder, top)
-    git_rules = _Rules()
+    tracked = tracked_modes(found[1], top, below) if found else None
+    view = _View(top, tracked, use_dvcignore=not all_of_git)
+    git, dvc = _Rules(), _Rules()
     if found:
-        for file in (_user_excludes(), common_folder(found[1]) / "info/exclude"):
-            git_rules = git_rules.with_file("", file)
-    view = _View(top, tracked_modes(found[1], top, below) if found else None, use_dvcignore=not all_of_git)
-    dvc_rules = _Rules()
+        git = git.with_file("", _user_excludes()).with_file("", common_folder(found[1]) / "info/exclude")
     ignored = False
     for parent in _chain(top, folder):
         name = _from(parent, top)
-        if name:
-            ignored = ignored or git_rules.ignores(f"{name}/")
+        ignored = ignored or (bool(name) and git.ignores(f"{name}/"))
         if parent != folder:  # its own are read by the walk
-            git_rules = git_rules.with_file(f"{name}/" if name else "", parent / _GITIGNORE)
+            start = f"{name}/" if name else ""
+            git = git.with_file(start, parent / _GITIGNORE)
             if view.use_dvcignore and parent.is_relative_to(root):
-                dvc_rules = dvc_rules.with_file(f"{name}/" if name else "", parent / _DVCIGNORE)
+                dvc = dvc.with_file(start, parent / _DVCIGNORE)
+    if ignored and not tracked:  # such as a copy in a temporary folder of the work tree: it is no part of that one
+        view, git, ignored = replace(view, tracked=None), _Rules(), False
     start = f"{below}/" if below else ""
-    files = _walk(view, start, git_rules, dvc_rules, ignored=ignored)
+    files = _walk(view, start, git, dvc, ignored=ignored)
     return tuple(sorted(GitFile(file.path[len(start) :], file.mode) for file in files))
 
 
