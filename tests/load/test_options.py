@@ -7,7 +7,7 @@ import pytest
 from swath.errors import FindingsError, Place
 from swath.load.options import stage_options
 from swath.model.service import Resources, Service
-from swath.model.settings import Overrides, Settings, StageOptions
+from swath.model.settings import ContinuousIntegration, Overrides, Settings, StageOptions
 from swath.model.stage import JSONValue, Stage
 from swath.model.units import Duration, Size
 from swath.schema.yaml12 import Document
@@ -44,6 +44,16 @@ def test_the_stage_beats_the_settings() -> None:
     expected = StageOptions(Resources(cpus=2, memory=Size(16), gpus=0), 14_400.0, 0)
 
     assert stage_options(_stage(swath), SERVICE, SETTINGS) == expected
+
+
+def test_in_ci_its_own_section_beats_the_settings() -> None:
+    in_ci = ContinuousIntegration(services={"train": Overrides(resources=Resources(gpus=2), retries=3)})
+    settings = Settings(services=SETTINGS.services, ci=in_ci)
+
+    assert stage_options(_stage(), SERVICE, settings) == stage_options(_stage(), SERVICE, SETTINGS)
+    expected = StageOptions(Resources(cpus=2, memory=Size(8), gpus=2), 120.0, 3)
+    assert stage_options(_stage(), SERVICE, settings, in_ci=True) == expected
+    assert stage_options(_stage({"resources": {"gpus": 4}}), SERVICE, settings, in_ci=True).resources.gpus == 4
 
 
 def test_a_stage_without_service_counts_nothing() -> None:

@@ -25,10 +25,13 @@ def check_settings(facts: RepositoryFacts) -> Iterator[Problem]:
     document = facts.settings_document
     if document is None:
         return
-    for name in facts.settings.services:
+    named: list[tuple[str, ...]] = [("services", name) for name in facts.settings.services]
+    named += [("ci", "services", name) for name in facts.settings.ci.services]
+    for path in named:
+        name = path[-1]
         if name not in facts.services:
             hint = did_you_mean(name, facts.services) or (one_of(facts.services) if facts.services else "take it out")
-            place = document.place("services", name)
+            place = document.place(*path)
             yield Problem(Finding(place, "unknown-service", f"there is no service '{name}'", hint))
     if isinstance(document.value, dict) and "ci" in document.value:
         for position, file in enumerate(facts.settings.ci.workflows):
@@ -49,7 +52,7 @@ def _demand(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Obse
     words = next((command.words for command in group.commands(stage) if command.words), None)
     service = facts.services.get(words[0]) if words else None
     try:
-        demand = stage_options(stage, service, facts.settings).resources
+        demand = stage_options(stage, service, facts.settings, in_ci=True).resources
     except FindingsError:
         return  # told already
     if all(runner.lacking(demand) for runner in facts.settings.runners):

@@ -1,4 +1,7 @@
-"""What is operational about a stage: `meta.swath` of the stage beats swath.yaml, which beats service.yaml."""
+"""What is operational about a stage: `meta.swath` of the stage beats swath.yaml, which beats service.yaml.
+
+In CI, `ci.services` of swath.yaml beats its `services`: a runner has a GPU, the machine at home has none.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,12 @@ _NOTHING = Overrides()
 
 
 def stage_options(
-    stage: Stage, service: Service | None, settings: Settings, *, document: Document | None = None
+    stage: Stage,
+    service: Service | None,
+    settings: Settings,
+    *,
+    in_ci: bool = False,
+    document: Document | None = None,
 ) -> StageOptions:
     """The options of one stage.
 
@@ -28,6 +36,7 @@ def stage_options(
         stage: its `meta.swath` has resources, timeout and retries.
         service: that its command starts; None: it has none, and what nobody says is not counted.
         settings: of the repository.
+        in_ci: `ci.services` counts as well.
         document: the stage's dvc.yaml, for exact lines of what is wrong; else the stage's own line is told.
 
     Raises:
@@ -36,15 +45,16 @@ def stage_options(
     own, findings = meta_overrides(stage, document)
     if findings:
         raise FindingsError(findings)
-    general = settings.services.get(service.name, _NOTHING) if service else _NOTHING
-    resources = own.resources.over(general.resources.over(service.resources if service else Resources()))
-    timeouts = (own.timeout, general.timeout, service.timeout if service else None)
-    timeout = next((timeout for timeout in timeouts if timeout is not None), None)
-    retries = next((retries for retries in (own.retries, general.retries) if retries is not None), None)
-    fallback = service.retries if service else 0
-    return StageOptions(
-        resources, None if timeout is None else float(timeout), fallback if retries is None else retries
-    )
+    sections = (settings.ci.services, settings.services) if in_ci else (settings.services,)
+    levels = [own, *(section.get(service.name, _NOTHING) for section in sections if service)]
+    resources, timeout, retries = Resources(), None, 0
+    if service:
+        resources, timeout, retries = service.resources, service.timeout, service.retries
+    for level in reversed(levels):
+        resources = level.resources.over(resources)
+        timeout = timeout if level.timeout is None else level.timeout
+        retries = retries if level.retries is None else level.retries
+    return StageOptions(resources, None if timeout is None else float(timeout), retries)
 
 
 def meta_overrides(stage: Stage, document: Document | None = None) -> tuple[Overrides, tuple[Finding, ...]]:

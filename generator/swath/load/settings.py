@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_SERVICE_NAME: Final = (re.compile(r"[a-z][a-z0-9_-]*"), "lower-case letters, digits, - and _")
 _NAMES: Final = {
-    "services": (re.compile(r"[a-z][a-z0-9_-]*"), "lower-case letters, digits, - and _"),
-    "volumes": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*"), "letters, digits, - and _"),
+    ("services",): _SERVICE_NAME,
+    ("ci", "services"): _SERVICE_NAME,
+    ("volumes",): (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*"), "letters, digits, - and _"),
 }
 SCHEMA_TITLE: Final = "swath.yaml: how Swath runs a repository's workflows"
 
@@ -108,7 +110,9 @@ def _broken_rules(settings: Settings, document: Document) -> Iterator[Finding]:
 def _bad_names(document: Document) -> Iterator[Finding]:
     """Keys that cannot be names: the walk over the form says nothing of them."""
     for section, (pattern, form) in _NAMES.items():
-        entries = document.value.get(section) if isinstance(document.value, dict) else None
+        entries: Any = document.value
+        for key in section:
+            entries = entries.get(key) if isinstance(entries, dict) else None
         for name in entries if isinstance(entries, dict) else ():
             if not isinstance(name, str) or not pattern.fullmatch(name):
-                yield Finding(document.place(section, str(name)), "value", f"{name!r} cannot be a name", f"use {form}")
+                yield Finding(document.place(*section, str(name)), "value", f"{name!r} cannot be a name", f"use {form}")

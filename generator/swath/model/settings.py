@@ -56,12 +56,14 @@ class ContinuousIntegration(Struct, frozen=True, forbid_unknown_fields=True, kw_
         gitlab_version: the server's, which says what its YAML may hold.
         max_jobs: jobs of one pipeline.
         needs: entries of one job's `needs`; GitLab's default limit is 50.
+        services: what beats `services` of the file, by service, in CI alone.
     """
 
     workflows: Annotated[list[str], Meta(min_length=1)] = field(default_factory=lambda: ["dvc.yaml"])
     gitlab_version: Annotated[str, Meta(pattern=r"^\d+\.\d+$")] = "17.0"
     max_jobs: Annotated[int, Meta(ge=1)] = 500
     needs: Annotated[int, Meta(ge=1)] = 50
+    services: dict[Name, Overrides] = field(default_factory=dict)
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
