@@ -125,3 +125,24 @@ def test_every_task_of_a_random_graph_is_done_once_and_in_order(data: st.DataObj
 
     schedule(before, Machine(data.draw(st.integers(1, 4)), 4.0, 1), work)
     assert sorted(seen) == sorted(before)
+
+
+def test_a_bug_in_the_work_ends_the_run_and_is_told() -> None:
+    started: list[str] = []
+
+    def work(name: str, gpus: tuple[int, ...]) -> Result:
+        started.append(name)
+        if name == "broken":
+            raise ZeroDivisionError(name)
+        return "done"
+
+    with pytest.raises(ZeroDivisionError, match="broken"):
+        schedule({"first": [], "broken": ["first"], "other": ["first"], "last": ["other"]}, Machine(1, 1.0, 1), work)
+    assert started == ["first", "other", "broken"]
+
+
+def test_the_caller_is_called_while_tasks_run() -> None:
+    ticks: list[float] = []
+    hooks = Hooks(lambda name, gpus: time.sleep(0.35) or "done", lambda name: Demand(), lambda: ticks.append(0))
+    run_tasks({"a": []}, BIG, hooks, threading.Event())
+    assert len(ticks) >= 3

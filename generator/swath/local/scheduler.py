@@ -2,19 +2,22 @@
 
 Knows nothing of stages: a task is a name with a demand; `work` does it in a thread. The sum of what runs never exceeds
 what the machine offers; a GPU belongs to one task at a time. Among the tasks that are ready the one with the longest
-path behind it goes first, then the order of the graph: equal runs start tasks in an equal order.
+path behind it goes first, then the order of the graph: equal runs start tasks in an equal order. A thread that has done
+a task takes the next one itself: handing it over through the caller's thread would cost more than a short stage's rest.
 """
 
 from __future__ import annotations
 
 import heapq
-import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Result = Literal["done", "failed"]
+_Task = tuple[str, tuple[int, ...]]  # with its GPUs
+_TICK_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,9 @@ class Hooks:
     """How the scheduler works with its caller.
 
     Attributes:
-        work: does a task in a thread, with the GPUs given; must not raise.
+        work: does a task in a thread, with the GPUs given; what it raises is a bug, and ends the run.
         demand: what a task takes.
-        tick: called in the scheduling thread about ten times a second and after each task.
+        tick: called in the caller's thread about ten times a second.
     """
 
     work: Callable[[str, tuple[int, ...]], Result]
@@ -147,24 +150,27 @@ class _Run:
         self._ready: list[tuple[tuple[int, int], str]] = []
         self._free = _Free(machine.cpus, machine.memory_bytes, list(machine.gpus))
         self._running: dict[str, tuple[Demand, tuple[int, ...]]] = {}
-        self._results: queue.SimpleQueue[tuple[str, Result]] = queue.SimpleQueue()
-        self._inbox: queue.SimpleQueue[tuple[str, tuple[int, ...]] | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._lock = threading.RLock()  # a task that is over at once is noted within the dispatch
+        self._over = threading.Event()
+        self._serving = 0
+        self._fault: BaseException | None = None
+        self._pool = ThreadPoolExecutor(machine.jobs, thread_name_prefix="swath")
         self._schedule = Schedule()
 
     def all(self) -> Schedule:
         for name, needs in self._waiting.items():
             if not needs:
                 heapq.heappush(self._ready, (self._rank[name], name))
-        try:
-            while self._start_what_fits() or self._running:
-                self._take_results()
+        with self._pool:
+            with self._lock:
+                self._dispatch(self._take_what_fits())
+                if not self._serving:
+                    self._over.set()
+            while not self._over.wait(_TICK_S):
                 self._hooks.tick()
-        finally:
-            for _ in self._threads:
-                self._inbox.put(None)
-            for thread in self._threads:
-                thread.join()
+            self._hooks.tick()
+        if self._fault is not None:
+            raise self._fault
         settled = {*self._schedule.done, *self._schedule.failed, *self._schedule.skipped}
         self._schedule.not_started = [name for name in self._waiting if name not in settled]
         return self._schedule
@@ -172,44 +178,51 @@ class _Run:
     def _ended(self) -> bool:
         return self._stop.is_set() or (bool(self._schedule.failed) and not self._keep_going)
 
-    def _start_what_fits(self) -> bool:
-        """Start ready tasks; whether any was started."""
-        started, too_big = False, []
+    def _take_what_fits(self) -> list[_Task]:
+        """Ready tasks that can start now, as started."""
+        taken, too_big = [], []
         while self._ready and len(self._running) < self._machine.jobs and not self._ended():
             rank, name = heapq.heappop(self._ready)
             demand = self._hooks.demand(name)
             if self._free.fits(demand):
                 gpus = self._free.take(demand)
                 self._running[name] = (demand, gpus)
-                self._dispatch(name, gpus)
-                started = True
+                taken.append((name, gpus))
             else:
                 too_big.append((rank, name))
                 if len(too_big) > 64:
                     break
         for entry in too_big:
             heapq.heappush(self._ready, entry)
-        return started
+        return taken
 
-    def _dispatch(self, name: str, gpus: tuple[int, ...]) -> None:
-        if len(self._threads) < len(self._running):
-            thread = threading.Thread(target=self._serve, name=f"swath-{len(self._threads)}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
-        self._inbox.put((name, gpus))
+    def _dispatch(self, tasks: Sequence[_Task]) -> None:
+        for task in tasks:
+            self._serving += 1
+            self._pool.submit(self._serve, task).add_done_callback(self._served)
 
-    def _serve(self) -> None:
-        while (task := self._inbox.get()) is not None:
-            name, gpus = task
-            self._results.put((name, self._hooks.work(name, gpus)))
+    def _serve(self, task: _Task) -> None:
+        """In a thread: a task, and as long as there are more, another."""
+        while True:
+            result = self._hooks.work(*task)
+            with self._lock:
+                self._finish(task[0], result)
+                tasks = self._take_what_fits()
+                self._dispatch(tasks[1:])
+            if not tasks:
+                return
+            task = tasks[0]
 
-    def _take_results(self) -> None:
-        try:
-            self._finish(*self._results.get(timeout=0.1))
-            while True:
-                self._finish(*self._results.get_nowait())
-        except queue.Empty:
-            return
+    def _served(self, future: Future[None]) -> None:
+        """A thread has nothing to do: the last one ends the run; so does a fault, as if it were stopped."""
+        with self._lock:
+            self._serving -= 1
+            fault = future.exception()
+            if fault is not None:
+                self._fault = self._fault or fault
+                self._stop.set()
+            if not self._serving:
+                self._over.set()
 
     def _finish(self, name: str, result: Result) -> None:
         self._free.give(*self._running.pop(name))
