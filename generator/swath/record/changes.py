@@ -89,10 +89,14 @@ def changes_at(
     return Changes(files, names, left_out)
 
 
-def stage_names(repository: Repository, results: Results) -> tuple[str, ...]:
-    """The names of all stages of the commit that was run, as far as its results make them known; graph order."""
+def known_workflows(repository: Repository, results: Results) -> Loaded:
+    """The workflows of the commit that was run, with the stages that these results make known.
+
+    Raises:
+        UserError: the commit is not in this clone, or its files are wrong.
+    """
     with exported_revision(repository, results.commit) as tree, contextlib.chdir(tree.root):
-        return tuple(_settle(tree, results, None).loaded.graph.stages)
+        return _settle(tree, results, None).loaded
 
 
 def entries_at(repository: Repository, commit: str) -> dict[str, LockEntry]:

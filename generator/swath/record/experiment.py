@@ -57,17 +57,19 @@ def record_experiment(
     """
     commit, changes = commit_on(recording, baseline)
     if commit is None:
-        return Recorded("nothing new", None, baseline, name, changes)
+        return Recorded("nothing new", None, baseline, name, changes, is_experiment=True)
     fault: PassingFaultError | None = None
     for _ in pauses(pause) if pause else pauses():
         try:
             refs = find_refs(recording.clone, recording.server, experiment_ref(baseline, "*"))
             there = next((ref for ref, value in refs.items() if value == commit), None)
             if there:
-                return Recorded("already recorded", commit, baseline, there.rpartition("/")[2], changes)
+                return Recorded(
+                    "already recorded", commit, baseline, there.rpartition("/")[2], changes, is_experiment=True
+                )
             free = _free_name(baseline, name, refs)
             if push(recording.clone, recording.server, commit, experiment_ref(baseline, free)) == "done":
-                return Recorded("experiment", commit, baseline, free, changes)
+                return Recorded("experiment", commit, baseline, free, changes, is_experiment=True)
         except PassingFaultError as error:
             fault = error
     raise fault or PassingFaultError(f"the experiment {name} could not be pushed: others were quicker; retry this job")

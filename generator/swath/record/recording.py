@@ -55,6 +55,7 @@ class Recorded:
     parent: str
     name: str
     changes: Changes
+    is_experiment: bool = False
 
 
 def commit_on(recording: Recording, head: str) -> tuple[str | None, Changes]:
