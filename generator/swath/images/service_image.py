@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -120,7 +121,7 @@ def default_image(settings: Settings) -> ServiceImage | None:
 
 def swath_image(settings: Settings) -> str:
     """The reference of Swath's own image, which all own jobs run in, and which holds the tool layer."""
-    return f"{_registry(settings)}/{SWATH_NAME}:{version('swath').replace('+', '-')}"
+    return f"{_registry(settings)}/{SWATH_NAME}:{_version()}"
 
 
 def left_out(files: Iterable[str], counted: set[str]) -> tuple[str, ...]:
@@ -146,6 +147,12 @@ def _wrapped(service: str, name: str, base: str, settings: Settings) -> ServiceI
         tool_layer=swath_image(settings),
         base=base,
     )
+
+
+@cache
+def _version() -> str:
+    """Swath's version as a tag, which may hold no plus."""
+    return version("swath").replace("+", "-")
 
 
 def _registry(settings: Settings) -> str:

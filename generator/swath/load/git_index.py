@@ -13,6 +13,7 @@ import os
 import re
 import struct
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -62,15 +63,16 @@ def tracked_modes(git: Path, worktree: Path, below: str) -> dict[str, int]:
     file = git / "index"
     if not file.is_file():
         return {}
-    data = file.read_bytes()
     hash_size = 32 if _is_sha256(common_folder(git)) else 20
+    state = file.stat()
     try:
-        if not _has_known_form(data, hash_size):
-            return _asked(worktree, below)
-        prefix = os.fsencode(f"{below}/" if below else "")
-        return {os.fsdecode(name): mode for name, mode, _ in _entries(data, hash_size) if name.startswith(prefix)}
+        entries = _modes(file, (state.st_mtime_ns, state.st_size, state.st_ino), hash_size)
     except (struct.error, IndexError, ValueError) as error:
         raise UserError(f"Git's index cannot be read: {error}", hint="see: git status") from error
+    if entries is None:
+        return _asked(worktree, below)
+    prefix = os.fsencode(f"{below}/" if below else "")
+    return {os.fsdecode(name): mode for name, mode in entries.items() if name.startswith(prefix)}
 
 
 def _is_sha256(git: Path) -> bool:
@@ -78,24 +80,28 @@ def _is_sha256(git: Path) -> bool:
     return config.is_file() and bool(_SHA256.search(config.read_text(encoding="utf-8", errors="replace")))
 
 
-def _has_known_form(data: bytes, hash_size: int) -> bool:
-    """Whether the entries are all there, as they are: no extension says that others stand elsewhere."""
+@lru_cache(maxsize=2)
+def _modes(file: Path, _state: tuple[int, int, int], hash_size: int) -> dict[bytes, int] | None:
+    """Mode by name, kept while the file is the same; None when an extension says that more entries stand elsewhere."""
+    data = file.read_bytes()
     signature, version, count = struct.unpack_from(">4sII", data)
     if signature != b"DIRC" or version not in {2, 3, 4}:
         raise ValueError(f"version {version}")
-    ends = [end for _, _, end in _entries(data, hash_size)]
-    position = ends[-1] if ends else 12
+    modes: dict[bytes, int] = {}
+    position = 12
+    for name, mode, end in _entries(data, hash_size, version, count):
+        modes[name] = mode
+        position = end
     while position < len(data) - hash_size:
-        name, size = struct.unpack_from(">4sI", data, position)
-        if name not in _KNOWN_EXTENSIONS:
-            return False
+        extension, size = struct.unpack_from(">4sI", data, position)
+        if extension not in _KNOWN_EXTENSIONS:
+            return None
         position += 8 + size
-    return len(ends) == int(count)
+    return modes
 
 
-def _entries(data: bytes, hash_size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, mode, and where the next entry starts."""
-    _, version, count = struct.unpack_from(">4sII", data)
+def _entries(data: bytes, hash_size: int, version: int, count: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, mode, and where the entry ends."""
     position, name = 12, b""
     for _ in range(count):
         start = position
