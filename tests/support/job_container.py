@@ -110,7 +110,10 @@ def run_attempt(
     project = task.variables["CI_PROJECT_PATH"]
     (attempt.folder / "builds").mkdir(parents=True)
     (attempt.folder / "project").write_text(project)
-    _check_out(task, attempt.checkout)
+    if task.variables.get("GIT_STRATEGY") == "none":
+        attempt.checkout.mkdir(parents=True)
+    else:
+        _check_out(task, attempt.checkout)
     for folder in inputs:
         _run("cp", "-a", f"{folder}/.", str(attempt.checkout))
     settings = attempt.folder / "builds" / f"{project}.tmp"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _GLOBAL: Final = {"stages", "workflow", "variables", "default"}
 _JOB: Final = {
     "stage", "image", "services", "tags", "script", "before_script", "after_script", "needs", "rules", "when", "retry",
-    "timeout", "interruptible", "resource_group", "variables", "artifacts", "trigger", "allow_failure", "cache", "inherit",
+    "timeout", "interruptible", "resource_group", "variables", "artifacts", "trigger", "allow_failure", "cache", "inherit", "dependencies",
 }  # fmt: skip
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DEFAULT_TIMEOUT_S: Final = 3600.0
@@ -275,7 +275,9 @@ class Pipeline:
         )
 
     def _inputs(self, job: JobRun) -> list[Path]:
-        if "needs" in job.keywords:
+        if "dependencies" in job.keywords:
+            wanted = [self.jobs[name] for name in job.keywords["dependencies"]]
+        elif "needs" in job.keywords:
             wanted = [
                 self.jobs[n["job"]] for n in self._needs(job) if n["job"] in self.jobs and n.get("artifacts", True)
             ]
@@ -288,7 +290,8 @@ class Pipeline:
         assert set(trigger) <= {"include", "strategy", "forward"}, f"unknown in trigger: {trigger}"
         (include,) = trigger["include"]
         text = (self.jobs[include["job"]].artifacts / include["artifact"]).read_text()
-        handed_down = {**self.globals, **_texts(job.keywords.get("variables", {}))}
+        inherited = {} if job.keywords.get("inherit", {}).get("variables") is False else self.globals
+        handed_down = {**inherited, **_texts(job.keywords.get("variables", {}))}
         handed_down = {name: expand(value, self._base()) for name, value in handed_down.items()}
         if trigger.get("forward", {}).get("pipeline_variables"):
             handed_down = {**handed_down, **self.chosen}
