@@ -192,3 +192,14 @@ def test_a_rendered_service_builds_and_runs_in_its_image(root: Path, template: s
     done = swath(root, "exec", "--runtime", "docker", "my-own", *words.split(), **{BASE_OVERRIDE: base})
     assert done.returncode == EXIT_OK, done.stderr
     assert (root / "o").read_text() == {"shell": "data/table.csv\t3\n", "processing": "name,value\nb,5\n"}[template]
+
+
+def test_pushing_an_image_needs_a_registry(root: Path) -> None:
+    assert swath(root, "service", "new", "my-own", "--template", "shell").returncode == EXIT_OK
+    done = swath(root, "service", "build", "--push", "my-own", CI_REGISTRY_IMAGE="")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"pushing my-own \.\.\.\nswath: the image \$CI_REGISTRY_IMAGE/my-own:[0-9a-f]{12}-t1 is in a registry that is not "
+        r"known: CI_REGISTRY_IMAGE is not set\n  GitLab sets it in jobs of projects whose container registry is on .*\n",
+        done.stderr,
+    ), done.stderr

@@ -95,27 +95,45 @@ def new(name: str, template: str, description: str | None) -> None:
 @service.command()
 @click.argument("names", nargs=-1)
 @click.option("--gpus", is_flag=True, help="Build the variant for GPUs.")
-def build(names: tuple[str, ...], *, gpus: bool) -> None:
+@click.option("--push", is_flag=True, help="Build as CI does, with the tool layer, and push to the registry.")
+def build(names: tuple[str, ...], *, gpus: bool, push: bool) -> None:
     """Build images, those of all services without NAMES; each is built once per content."""
+    root = _root()
+    chosen = [one for one in _chosen(root, names) if one.image is not None and (push or one.image.build is not None)]
+    if not chosen:
+        click.echo("nothing to build", err=True)
+    elif push:
+        _push(chosen, root, gpus=gpus)
+    else:
+        _build(chosen, root, gpus=gpus)
+
+
+def _build(chosen: Sequence[Service], root: Path, *, gpus: bool) -> None:
     from swath.execute.build import built_image
     from swath.execute.engine import Engine
     from swath.execute.image import recipe_for
 
-    root = _root()
-    chosen = [one for one in _chosen(root, names) if one.image is not None and one.image.build is not None]
-    if not chosen:
-        click.echo("nothing to build", err=True)
-        return
     engine = Engine(os.environ)
     try:
         for one in chosen:
-            folder = service_folder(root, one.name)
-            recipe = recipe_for(one, folder, root, gpus=gpus, environ=os.environ)
+            recipe = recipe_for(one, service_folder(root, one.name), root, gpus=gpus, environ=os.environ)
             click.echo(f"building {one.name} ...", err=True)
             built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event())
             click.echo(recipe.tag)
     finally:
         engine.close()
+
+
+def _push(chosen: Sequence[Service], root: Path, *, gpus: bool) -> None:
+    from swath.images.push import push_image
+    from swath.images.service_image import service_image
+    from swath.load.settings import load_settings
+
+    settings = load_settings(root)
+    for one in chosen:
+        image = service_image(one, root, settings, gpus=gpus, environ=os.environ)
+        click.echo(f"pushing {one.name} ...", err=True)
+        click.echo(push_image(image, root, os.environ, sys.stderr.buffer))
 
 
 @service.command(context_settings={"ignore_unknown_options": True})
