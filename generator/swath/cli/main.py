@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Name to the module and a line for the overview; the order is the one in which a newcomer needs them.
 COMMANDS: Final = {
+    "init": ("init", "Write what a DVC repository needs to run in GitLab CI."),
     "lint": ("lint", "Check dvc.yaml and services against each other, without running anything."),
     "plan": ("plan", "Say for each stage whether it would run, and why."),
     "run": ("run", "Bring stages up to date, in parallel, on this machine."),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
     from swath.model.graph import StageGraph
     from swath.model.plan import DecisionKind
-    from swath.model.service import Service
+    from swath.model.service import Resources, Service
     from swath.model.settings import Settings
     from swath.model.stage import Stage
 
@@ -87,7 +87,7 @@ class Workloads:
         """
         service = self._service_of(stage)
         self.services[stage.name] = service.name if service else None
-        options = stage_options(stage, service, self._settings)
+        options = stage_options(stage, service, self._settings, in_ci=True)
         image = self._image(service.name if service else None, bool(options.resources.gpus))
         reference = image.reference if image else self._own
         expected = expected_s(options.timeout_s)
@@ -107,6 +107,14 @@ class Workloads:
         """The service that a stage's first plain `swath exec` command starts; None: it has none."""
         words = next((words for command in stage.commands if (words := exec_words(command))), None)
         return self._service(words[0]) if words else None
+
+    def demand(self, stage: Stage) -> Resources:
+        """The resources that a stage asks for.
+
+        Raises:
+            UserError: its service or its `meta.swath` is wrong.
+        """
+        return stage_options(stage, self._service_of(stage), self._settings, in_ci=True).resources
 
     def images(self) -> tuple[ServiceImage, ...]:
         """The images that were asked for so far, by reference."""

@@ -73,7 +73,8 @@ def assign(
     given = _Input(graph, decisions, workloads, settings, own_image)
     runners = _runners(given)
     long = {name for name, load in workloads.items() if not load.interruptible}
-    places = {name: (load.image, tuple(runners[name].tags)) for name, load in workloads.items()}
+    classes = settings.runners
+    places = {name: (load.image, classes.index(runners[name])) for name, load in workloads.items()}
     widths = _widths(given, fuse(graph, places, long), runners)
     joins = 0
     for _ in range(_TRIES):
@@ -113,7 +114,7 @@ def _widths(given: _Input, threads: Sequence[Thread], runners: Mapping[str, Runn
     for equal in forms.values():
         active = tuple(names for thread in equal if (names := given.to_run(thread.stages)))
         if active:
-            widths.append((equal[0].depth, Width(runners[equal[0].stages[0]], active, len(equal))))
+            widths.append((equal[0].depth, Width(runners[equal[0].stages[0]], active)))
     return [width for _, width in sorted(widths, key=lambda pair: pair[0])]
 
 
@@ -138,7 +139,7 @@ def _extra_jobs(given: _Input) -> int:
 
 
 def _restored(given: _Input) -> tuple[str, ...]:
-    return tuple(name for name, kind in given.decisions.items() if kind == "restore")
+    return tuple(name for name in given.graph.stages if given.decisions[name] == "restore")
 
 
 def _jobs(given: _Input, found: Sequence[Batch]) -> tuple[Job, ...]:

@@ -24,12 +24,10 @@ class Width:
     Attributes:
         runner: of all of them.
         threads: the stages to run of each, none of them empty.
-        total: how many threads of this form there are, those with nothing to run included.
     """
 
     runner: Runner
     threads: tuple[tuple[str, ...], ...]
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Batch:
 
     Attributes:
         stages: in the order in which they run.
-        number: from 1; 0: the width has only this one thread.
+        number: from 1; 0: each batch of the width has one thread, which says enough.
         count: batches of the same width.
     """
 
@@ -70,9 +68,10 @@ def batches(widths: Sequence[Width], most: int) -> tuple[Batch, ...] | None:
     found: list[Batch] = []
     for width in widths:
         pieces = cut(width.threads, min(width.runner.concurrency, cap))
+        single = all(len(piece) == 1 for piece in pieces)
         for number, piece in enumerate(pieces, 1):
             stages = tuple(name for thread in piece for name in thread)
-            found.append(Batch(width.runner, stages, number if width.total > 1 else 0, len(pieces)))
+            found.append(Batch(width.runner, stages, 0 if single else number, len(pieces)))
     return tuple(found)
 
 

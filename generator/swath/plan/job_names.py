@@ -54,10 +54,7 @@ def _hashed(name: str, batch: Batch) -> str:
 def _raw_name(batch: Batch, graph: StageGraph) -> str:
     stages = [graph.stages[name] for name in batch.stages]
     numbered = batch.count > 1 and batch.number
-    labels = list(dict.fromkeys(_label(stage, whole=not numbered) for stage in stages))
-    groups = list(dict.fromkeys(_label(stage, whole=False) for stage in stages))
-    if not numbered and len(labels) > 1 and batch.number:  # the only batch of several items
-        labels = groups
+    labels = list(dict.fromkeys(_label(stage, whole=not batch.number) for stage in stages))
     text = " .. ".join([labels[0], labels[-1]] if len(labels) > 1 else labels)
     return f"{text[:_LONGEST]} {batch.number}/{batch.count}" if numbered else text
 

@@ -1,0 +1,158 @@
+"""`swath init`: find out what a repository has, write what it lacks to run in GitLab CI, and say what is left to do."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from swath.dvc_border.data_files import read_data_files, tracked_paths
+from swath.errors import UserError
+from swath.images.service_image import swath_image
+from swath.job.planned import Workloads
+from swath.job.setup_files import (
+    CI_FILE,
+    IGNORE_FILE,
+    INCLUDED_FILE,
+    MARK,
+    ci_stage_for,
+    render_ci_file,
+    render_settings,
+    with_ignored,
+    with_include,
+)
+from swath.load.settings import load_settings
+from swath.load.volumes import SETTINGS_FILE
+from swath.load.workflows import load_workflows
+from swath.model.settings import Settings
+from swath.schema.atomic_file import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from swath.dvc_border.repository import Repository
+
+_ADDRESS: Final = re.compile(
+    r"(?:https?://(?:[^/@]*@)?|ssh://(?:[^/@]*@)?|[^/@:]+@)([^/:]+)(?::\d+)?[/:](.+?)(?:\.git)?/?"
+)
+
+_VARIABLES: Final = """\
+SWATH_TOKEN       a project access token with write_repository, masked: results come back into Git with it
+SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)"""
+
+
+@dataclass(slots=True)
+class SetUp:
+    """What was done.
+
+    Attributes:
+        files: path from the root to `written`, `unchanged`, `changed` or `kept` (it is there and differs).
+        notes: what the user must do to these files by hand.
+        steps: what is left to do, in order.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+
+
+def set_up(repository: Repository, *, force: bool = False) -> SetUp:
+    """Write the files, and say what is left to do.
+
+    Args:
+        force: write swath.yaml and our CI file anew, whatever was changed in them. A CI file that is not ours stays.
+
+    Raises:
+        UserError: a file cannot be read or written, or swath.yaml is wrong.
+    """
+    done = SetUp()
+    root = repository.root
+    _put(root, SETTINGS_FILE, render_settings(_gpu_stages(repository)), done, force=force)
+    settings = load_settings(root)
+    _put_ci_file(root, settings, done, force=force)
+    text = _read(root / IGNORE_FILE)
+    _write(root, IGNORE_FILE, text, with_ignored(text or ""), done)
+    done.steps = _steps(repository, settings, done)
+    return done
+
+
+def _gpu_stages(repository: Repository) -> dict[str, int]:
+    """The stages that ask for GPUs, as far as the workflows can be read: `swath lint` says what is wrong with them."""
+    try:
+        graph = load_workflows(repository, tracked_paths(read_data_files(repository))).graph
+        loads = Workloads(repository.root, Settings())
+        demands = {name: loads.demand(stage).gpus or 0 for name, stage in graph.stages.items()}
+    except UserError:
+        return {}
+    return {name: gpus for name, gpus in demands.items() if gpus}
+
+
+def _put_ci_file(root: Path, settings: Settings, done: SetUp, *, force: bool) -> None:
+    there = _read(root / CI_FILE)
+    if there is None or there.startswith(MARK):
+        _put(root, CI_FILE, render_ci_file(settings, None), done, force=force)
+        return
+    _put(root, INCLUDED_FILE, render_ci_file(settings, ci_stage_for(there)), done, force=force)
+    changed = with_include(there)
+    if changed is None:
+        done.files[CI_FILE] = "kept"
+        done.notes.append(f"add this to {CI_FILE} by hand:\n\n  include:\n    - local: {INCLUDED_FILE}\n")
+    else:
+        _write(root, CI_FILE, there, changed, done)
+
+
+def _put(root: Path, name: str, text: str, done: SetUp, *, force: bool) -> None:
+    there = _read(root / name)
+    if there is None or force or there == text:
+        _write(root, name, there, text, done)
+    else:
+        done.files[name] = "kept"
+
+
+def _write(root: Path, name: str, there: str | None, text: str, done: SetUp) -> None:
+    if there == text:
+        done.files[name] = "unchanged"
+        return
+    write_atomically(root / name, text)
+    done.files[name] = "written" if there is None else "changed"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}", hint="a text file in UTF-8 is expected") from error
+
+
+def _steps(repository: Repository, settings: Settings, done: SetUp) -> list[str]:
+    page = _project_page(repository.root)
+    settings_page = f"{page}/-/settings/ci_cd" if page else "Settings > CI/CD of the project"
+    steps = []
+    if not repository.config.get("remote"):
+        steps.append("say where data and models are kept: dvc remote add -d NAME URL")
+    steps += [
+        f"set two variables at {settings_page}:\n{_VARIABLES}",
+        f"have runners with these tags: {_tags(settings)}; `runners` of {SETTINGS_FILE} says what they offer",
+        f"push the image of Swath's own jobs, {swath_image(settings)}: swath image push",
+        "see the jobs before anything is pushed: swath compile",
+    ]
+    new = [name for name, what in done.files.items() if what in {"written", "changed"}]
+    if new:
+        steps.append(f"commit: git add {' '.join(new)} && git commit -m 'Run in GitLab CI'")
+    return steps
+
+
+def _tags(settings: Settings) -> str:
+    return ", ".join(f"[{', '.join(runner.tags)}]" for runner in settings.runners)
+
+
+def _project_page(root: Path) -> str | None:
+    """The project's page on its server, from the address of `origin`; None: there is none that tells."""
+    result = subprocess.run(
+        ["git", "config", "--get", "remote.origin.url"], cwd=root, capture_output=True, text=True, check=False
+    )
+    match = _ADDRESS.fullmatch(result.stdout.strip())
+    return f"https://{match[1]}/{match[2]}" if match else None

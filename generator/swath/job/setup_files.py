@@ -1,0 +1,157 @@
+"""The files that `swath init` writes: swath.yaml, GitLab's CI file, lines of .dvcignore. Text only; nothing is written.
+
+Called by `job/setup.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from swath.emit.own_jobs import strategy
+from swath.images.service_image import swath_image
+from swath.limits import RETRY_EXIT_CODES_SINCE
+from swath.plan.choose_runner import cheapest_runner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from swath.model.settings import Settings
+
+CI_FILE: Final = ".gitlab-ci.yml"
+INCLUDED_FILE: Final = ".gitlab/swath.yml"
+IGNORE_FILE: Final = ".dvcignore"
+MARK: Final = "# Written by `swath init`."
+# What must not count when a folder is a dependency: tests and READMEs of services, traces of Python, Git's own files.
+IGNORED: Final = ("services/*/tests", "services/*/README*", "__pycache__", ".gitignore")
+_IGNORE_HEAD: Final = "# What does not count when a folder is a dependency: a test or a README makes no result stale."
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_DEFAULT_CI_STAGES: Final = ("build", "test", "deploy")  # GitLab's, when a file names none
+_INCLUDE: Final = re.compile(r"^include:[ \t]*(?:#.*)?\n((?:[ \t]*(?:#.*)?\n)*)([ \t]*)- ", re.MULTILINE)
+
+
+def render_settings(gpu_stages: Mapping[str, int]) -> str:
+    """A commented swath.yaml.
+
+    Args:
+        gpu_stages: stages that ask for GPUs, with how many.
+    """
+    names = ", ".join(list(gpu_stages)[:3]) + (" …" if len(gpu_stages) > 3 else "")
+    return _render(
+        "swath.yaml.j2", {"gpus": max(gpu_stages.values(), default=0), "gpu_stages": " ".join(names.split())}
+    )
+
+
+def render_ci_file(settings: Settings, ci_stage: str | None) -> str:
+    """GitLab's CI file.
+
+    Args:
+        ci_stage: of the file that includes this one; None: the file stands alone.
+    """
+    major, _, minor = settings.ci.gitlab_version.partition(".")
+    version = (int(major), int(minor))
+    values = {
+        "image": swath_image(settings),
+        "tags": list(cheapest_runner(settings.runners).tags),
+        "exit_codes": version >= RETRY_EXIT_CODES_SINCE,
+        "strategy": strategy(version),
+        "ci_stage": ci_stage,
+    }
+    return _render("gitlab-ci.yml.j2", values)
+
+
+def with_ignored(text: str) -> str:
+    """`.dvcignore` with our lines; those that are there stay where they are."""
+    there = {line.strip() for line in text.splitlines()}
+    lines = [line for line in IGNORED if line not in there]
+    if not lines:
+        return text
+    head = [] if _IGNORE_HEAD in there else [_IGNORE_HEAD]
+    before = text if not text or text.endswith("\n") else text + "\n"
+    return before + "\n".join([*head, *lines]) + "\n"
+
+
+def ci_stage_for(text: str) -> str:
+    """The ci stage of a foreign CI file that our jobs join."""
+    document = _parsed(text)
+    stages: Any = document.get("stages") if document else None
+    names = [name for name in stages if isinstance(name, str)] if isinstance(stages, list) else []
+    names = names or list(_DEFAULT_CI_STAGES)
+    return "test" if "test" in names else names[-1]
+
+
+def with_include(text: str) -> str | None:
+    """A foreign CI file that includes ours, changed by one line or two; itself when it does already.
+
+    Returns:
+        None: it cannot be changed with certainty that nothing else changes.
+    """
+    document = _parsed(text)
+    if document is None:
+        return None
+    present = _as_list(document.get("include"))
+    if any(_names_ours(item) for item in present):
+        return text
+    entry = f"- local: {INCLUDED_FILE}\n"
+    if "include" not in document:
+        changed = f"include:\n  {entry}\n{text}"
+    else:
+        match = _INCLUDE.search(text)
+        if not match:
+            return None
+        at = match.end() - 2 - len(match[2])
+        changed = f"{text[:at]}{match[2]}{entry}{text[at:]}"
+    expected = {**document, "include": [{"local": INCLUDED_FILE}, *present]}
+    return changed if _parsed(changed) == expected else None
+
+
+def _names_ours(item: Any) -> bool:
+    path = item.get("local") if isinstance(item, dict) else item
+    return isinstance(path, str) and path.lstrip("/") == INCLUDED_FILE
+
+
+def _as_list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes GitLab's `!reference` and any other tag as what it stands on."""
+
+
+def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return tag, loader.construct_sequence(node, deep=True)
+    if isinstance(node, yaml.MappingNode):
+        return tag, loader.construct_mapping(node, deep=True)
+    return tag, node.value
+
+
+_Loader.add_multi_constructor("!", _tagged)
+
+
+def _parsed(text: str) -> dict[Any, Any] | None:
+    """The document of a CI file; None: it has a header of inputs, is not YAML, or no mapping."""
+    try:
+        documents = list(yaml.load_all(text, _Loader))
+    except yaml.YAMLError:
+        return None
+    return documents[0] if len(documents) == 1 and isinstance(documents[0], dict) else None
+
+
+def _render(name: str, values: Mapping[str, Any]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - YAML; values go through `tojson`
+    )  # fmt: skip
+    environment.policies["json.dumps_function"] = _plain_json
+    return environment.get_template(name).render(values)
+
+
+def _plain_json(value: Any, **_: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
