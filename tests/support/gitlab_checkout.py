@@ -113,7 +113,7 @@ def fragments_of(bench: Bench, commit: str, *, stages: tuple[str, ...] = (), pla
     Args:
         stages: only of these; none: of all.
     """
-    ignores = bench.command("git", "ls-files", "-o", "-m", "--", "*.gitignore").stdout.split()
+    ignores = bench.command("git", "ls-files", "-z", "-o", "-m", "--", "*.gitignore").stdout.split("\0")[:-1]
     found = []
     for lock in sorted(bench.root.glob("**/dvc.lock")):
         file = lock.relative_to(bench.root).with_suffix(".yaml").as_posix()

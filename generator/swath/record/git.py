@@ -153,7 +153,9 @@ def _index_lines(
     clone: Clone, files: Mapping[str, bytes | Path | None], present: Mapping[str, tuple[str, str]]
 ) -> Iterable[bytes]:
     """What `git update-index --index-info` is told about the files that differ."""
-    for path, data in sorted(files.items()):
+    for path, data in sorted(
+        files.items(), key=lambda item: (item[1] is not None, item[0])
+    ):  # a folder may become a file
         name = os.fsencode(path)
         if data is None:
             if path in present:
