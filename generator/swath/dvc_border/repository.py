@@ -57,13 +57,41 @@ class Repository:
         self.home = home or self.root
         self.dvc_dir = self.home / ".dvc"
         self.tmp_dir = self.dvc_dir / "tmp" / "swath"
+        self._over: dict[str, Any] = {}
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """DVC's merged settings."""
         with translated(hint="correct .dvc/config"):
-            config = Config(str(self.dvc_dir), local_dvc_dir=str(self.dvc_dir))
+            config = Config(str(self.dvc_dir), local_dvc_dir=str(self.dvc_dir), config=self._over or None)
         return dict(config)
+
+    def lay_over(self, file: str) -> None:
+        """Lay a file of DVC's settings over the repository's own, for this object alone: nothing is written.
+
+        Args:
+            file: its path; relative paths in it start at its folder, as in DVC's own files.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        hint = "it is a file in the form of .dvc/config.local; in GitLab, a variable of the type File"
+        with translated(hint=hint):
+            try:
+                over = Config._load_paths(Config.load_file(file), file)  # noqa: SLF001 - DVC does so with its own files
+            except OSError as error:
+                message = f"the DVC settings {file} cannot be read: {error.strerror or error}"
+                raise UserError(message, hint=hint) from error
+        self.set_over(dict(over))
+
+    def set_over(self, settings: dict[str, Any]) -> None:
+        """As `lay_over`, with the settings themselves; sections that were laid over before are merged."""
+        for section, values in settings.items():
+            known = self._over.setdefault(section, {})
+            for key, value in values.items():
+                known[key] = {**known.get(key, {}), **value} if isinstance(value, dict) else value
+        for name in ("config", "cache_dir", "link_types", "full"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def cache_dir(self) -> str:
@@ -123,7 +151,7 @@ class Repository:
         from dvc.repo import Repo
 
         with translated():
-            return Repo(str(self.root))
+            return Repo(str(self.root), config=self._over or None)
 
     @cached_property
     def ignore(self) -> DvcIgnoreFilter | None:

@@ -1,0 +1,180 @@
+"""Work over a network that fails or stalls for a while: in parallel, watched, tried again with pauses between.
+
+Each piece of work runs in a thread of its own kind (daemons: one that hangs in a library keeps no process alive). When
+for a while no piece has ended and no byte has moved, the round is given up and what is left is tried again.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from fsspec.callbacks import Callback  # type: ignore[import-untyped]
+
+from swath.errors import InterruptedRunError, SwathError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_LOOK_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait.
+
+    Attributes:
+        stall_s: longest time without any progress.
+        pauses_s: before each further try.
+    """
+
+    stall_s: float = 120.0
+    pauses_s: tuple[float, ...] = (1.0, 4.0, 15.0, 40.0)
+
+
+class Pulse(Callback):  # type: ignore[misc]  # fsspec has no types
+    """Hears of each block that moves; DVC's file systems are given it as their callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = time.monotonic()
+
+    def beat(self) -> None:
+        """Something moved."""
+        self.last = time.monotonic()
+
+    def set_size(self, _size: int) -> None:
+        """How much there is."""
+        self.beat()
+
+    def absolute_update(self, _value: int) -> None:
+        """How much has moved."""
+        self.beat()
+
+    def relative_update(self, _inc: int = 1) -> None:
+        """How much more has moved."""
+        self.beat()
+
+    def branched(self, *_: object, **__: object) -> Pulse:
+        """The one for a part of the work."""
+        return self
+
+
+@dataclass(slots=True)
+class _Round(Generic[Item, Result]):
+    """One try of all that is left."""
+
+    work: Callable[[Item, Pulse], Result]
+    pulse: Pulse
+    waiting: queue.SimpleQueue[tuple[int, Item]]
+    ended: queue.SimpleQueue[tuple[int, Result | None, Exception | None]]
+
+    def serve(self) -> None:
+        """Work until nothing is left; in a thread."""
+        while True:
+            try:
+                number, item = self.waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self.ended.put((number, self.work(item, self.pulse), None))
+            except Exception as error:  # noqa: BLE001 - handed to the caller, which knows the libraries' errors
+                self.ended.put((number, None, error))
+
+
+def try_patiently(
+    items: Sequence[Item],
+    work: Callable[[Item, Pulse], Result],
+    *,
+    jobs: int,
+    patience: Patience,
+    is_lasting: Callable[[Exception], bool],
+    begin_again: Callable[[], None],
+    stop: threading.Event | None = None,
+) -> list[Result]:
+    """Do all pieces of work, some at a time.
+
+    Args:
+        work: one piece; may be done twice.
+        jobs: at a time.
+        is_lasting: whether trying again is of no use.
+        begin_again: before each further try: drop connections.
+        stop: when it is set, all is given up.
+
+    Returns:
+        Results in the order of the items.
+
+    Raises:
+        InterruptedRunError: `stop` was set.
+        Exception: the work's last one, or one that lasts; `TimeoutError` when nothing moved.
+    """
+    results: dict[int, Result] = {}
+    left = dict(enumerate(items))
+    for pause_s in (*patience.pauses_s, None):
+        failed = _once(left, work, results, jobs=jobs, stall_s=patience.stall_s, stop=stop)
+        left = {number: item for number, item in left.items() if number not in results}
+        if not left:
+            break
+        lasting = next((error for error in failed if isinstance(error, SwathError) or is_lasting(error)), None)
+        if lasting is not None or pause_s is None:
+            raise lasting or failed[0]
+        if (stop or threading.Event()).wait(pause_s):
+            raise InterruptedRunError("stopped")
+        begin_again()
+    return [results[number] for number in range(len(items))]
+
+
+def _once(
+    left: dict[int, Item],
+    work: Callable[[Item, Pulse], Result],
+    results: dict[int, Result],
+    *,
+    jobs: int,
+    stall_s: float,
+    stop: threading.Event | None,
+) -> list[Exception]:
+    """Try all that is left once; what went wrong."""
+    one: _Round[Item, Result] = _Round(work, Pulse(), queue.SimpleQueue(), queue.SimpleQueue())
+    for pair in left.items():
+        one.waiting.put(pair)
+    for _ in range(min(jobs, len(left))):
+        threading.Thread(target=one.serve, daemon=True).start()
+    failed: list[Exception] = []
+    count = 0
+    while count < len(left):
+        try:
+            number, result, error = one.ended.get(timeout=_LOOK_S)
+        except queue.Empty:
+            if stop is not None and stop.is_set():
+                raise InterruptedRunError("stopped") from None
+            if time.monotonic() - one.pulse.last > stall_s:
+                _drain(one.waiting)
+                failed.append(TimeoutError(f"nothing moved for {stall_s:g} s"))
+                return failed
+            continue
+        count += 1
+        one.pulse.beat()
+        if error is None:
+            results[number] = result  # type: ignore[assignment]  # None only where it is the work's own result
+        else:
+            failed.append(error)
+    return failed
+
+
+def _drain(waiting: queue.SimpleQueue[tuple[int, Item]]) -> None:
+    try:
+        while True:
+            waiting.get_nowait()
+    except queue.Empty:
+        return
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Whether an error says that a disk of this machine is full."""
+    import errno
+
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT} and os.name == "posix"

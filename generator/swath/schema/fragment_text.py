@@ -1,0 +1,105 @@
+"""The text of a fragment, version 1: a JSON document.
+
+    {"version": 1, "commit", "plan", "job", "attempt",
+     "stages": {NAME: {"lock", "wall_s", "cpu_s", "peak_memory_bytes", "pulled_bytes", "pushed_bytes", "exit"}},
+     "files": {PATH: {"md5", "text"}}}
+
+Written by `job/`, read by the jobs behind it and by the recording.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from swath.errors import UserError
+from swath.model.fragment import FileRecord, Fragment, StageRecord
+
+VERSION: Final = 1
+
+
+class _Stage(msgspec.Struct):
+    lock: dict[str, Any] | None
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    pulled_bytes: int
+    pushed_bytes: int
+    exit: int
+
+
+class _File(msgspec.Struct):
+    md5: str
+    text: str | None
+
+
+class _Document(msgspec.Struct):
+    version: int
+    commit: str
+    plan: str
+    job: str
+    attempt: int
+    stages: dict[str, _Stage]
+    files: dict[str, _File]
+
+
+def write_fragment(fragment: Fragment) -> str:
+    """The text of a fragment; the order of stages is kept."""
+    stages = {
+        name: {
+            "lock": record.lock,
+            "wall_s": round(record.wall_s, 3),
+            "cpu_s": round(record.cpu_s, 3),
+            "peak_memory_bytes": record.peak_memory_bytes,
+            "pulled_bytes": record.pulled_bytes,
+            "pushed_bytes": record.pushed_bytes,
+            "exit": record.exit,
+        }
+        for name, record in fragment.stages.items()
+    }
+    files = {path: {"md5": file.md5, "text": file.text} for path, file in sorted(fragment.files.items())}
+    document = {
+        "version": VERSION,
+        "commit": fragment.commit,
+        "plan": fragment.plan,
+        "job": fragment.job,
+        "attempt": fragment.attempt,
+        "stages": stages,
+        "files": files,
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def read_fragment(text: str, where: str) -> Fragment:
+    """A fragment from its text.
+
+    Args:
+        where: its path in the remote, for messages.
+
+    Raises:
+        UserError: it is cut off, damaged, or of another version of Swath.
+    """
+    hint = "retry the job that wrote it: it writes its fragment again"
+    try:
+        document = msgspec.json.decode(text, type=_Document)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise UserError(f"the fragment {where} is cut off or damaged: {error}", hint=hint) from error
+    if document.version != VERSION:
+        message = f"the fragment {where} is of version {document.version}; this Swath reads version {VERSION}"
+        raise UserError(message, hint="use one version of Swath in all jobs of a pipeline")
+    stages = {
+        name: StageRecord(
+            lock=stage.lock,
+            wall_s=stage.wall_s,
+            cpu_s=stage.cpu_s,
+            peak_memory_bytes=stage.peak_memory_bytes,
+            pulled_bytes=stage.pulled_bytes,
+            pushed_bytes=stage.pushed_bytes,
+            exit=stage.exit,
+        )
+        for name, stage in document.stages.items()
+    }
+    files = {path: FileRecord(file.md5, file.text) for path, file in document.files.items()}
+    return Fragment(document.commit, document.plan, document.job, document.attempt, stages, files)

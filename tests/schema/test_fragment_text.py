@@ -1,0 +1,67 @@
+"""`schema/fragment_text.py`: fragments to text and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from swath.errors import UserError
+from swath.model.fragment import FileRecord, Fragment, StageRecord, fragment_path
+from swath.schema.fragment_text import read_fragment, write_fragment
+
+FRAGMENT = Fragment(
+    commit="a" * 40,
+    plan="0123456789abcdef",
+    job="train @ü",
+    attempt=2,
+    stages={
+        "train@ü": StageRecord({"cmd": "x", "outs": [{"path": "ö", "md5": "b" * 32}]}, 1.5, 2.25, 3, 4, 5, 0),
+        "eval": StageRecord(None, 1.0, exit=3),
+    },
+    files={"m.json": FileRecord("c" * 32, '{"a": 1}\n'), "big": FileRecord("d" * 32, None)},
+)
+HINT = "\n  retry the job that wrote it: it writes its fragment again"
+
+
+def test_a_fragment_comes_back_with_its_order() -> None:
+    again = read_fragment(write_fragment(FRAGMENT), "f")
+    assert again == FRAGMENT
+    assert list(again.stages) == ["train@ü", "eval"]
+
+
+def test_the_document_is_as_described() -> None:
+    document = json.loads(write_fragment(FRAGMENT))
+    assert list(document) == ["version", "commit", "plan", "job", "attempt", "stages", "files"]
+    assert document["version"] == 1
+    assert list(document["stages"]["eval"]) == [
+        "lock", "wall_s", "cpu_s", "peak_memory_bytes", "pulled_bytes", "pushed_bytes", "exit",
+    ]  # fmt: skip
+    assert document["files"]["big"] == {"md5": "d" * 32, "text": None}
+
+
+def test_text_that_was_cut_off_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        read_fragment(write_fragment(FRAGMENT)[:200], "swath/1/1/train.json")
+    message = str(caught.value)
+    assert message.startswith("the fragment swath/1/1/train.json is cut off or damaged: ")
+    assert message.endswith(HINT)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', "\x00"])
+def test_what_is_no_fragment_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="is cut off or damaged"):
+        read_fragment(text, "f")
+
+
+def test_another_version_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        read_fragment(write_fragment(FRAGMENT).replace('"version": 1', '"version": 2'), "f")
+    assert str(caught.value) == (
+        "the fragment f is of version 2; this Swath reads version 1\n  use one version of Swath in all jobs of a pipeline"
+    )
+
+
+def test_jobs_with_like_names_have_a_file_each() -> None:
+    assert fragment_path("7", 1, "train") == "swath/7/1/train.json"
+    assert fragment_path("7", 1, "a/b") != fragment_path("7", 1, "a b")
