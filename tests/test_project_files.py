@@ -8,8 +8,17 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+from support.repositories import ENVIRON
+from swath.dvc_border.repository import Repository
+from swath.images.service_image import swath_image
+from swath.job.planned import Workloads
 from swath.load.services import load_services
+from swath.load.settings import load_settings
+from swath.load.workflows import load_workflows
+from swath.model.settings import Settings
+from swath.plan.choose_runner import choose_runner
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -74,3 +83,29 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_training_goes_to_gpus_and_what_reads_the_archive_to_disks() -> None:
+    settings = load_settings(ROOT)
+    loads = Workloads(ROOT, settings)
+    graph = load_workflows(Repository(ROOT), {}).graph
+    classes = {
+        stage.group: choose_runner(stage, loads.of(stage).resources, settings.runners).tags
+        for stage in graph.stages.values()
+    }
+    assert {group: tags for group, tags in classes.items() if tags != ["docker"]} == {
+        "download": ["disk"],
+        "truth": ["disk"],
+        "train": ["gpu"],
+    }
+    assert loads.of(graph.stages["train"]).image.startswith("$CI_REGISTRY_IMAGE/train.gpu:")
+
+
+def test_our_own_pipeline_is_gitlabs_and_uses_our_version() -> None:
+    text = (ROOT / ".gitlab-ci.yml").read_text()
+    checked = subprocess.run(
+        ["check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml"],
+        cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.stdout == "ok -- validation done\n"
+    assert yaml.safe_load(text)["swath:plan"]["image"]["name"] == swath_image(Settings())
