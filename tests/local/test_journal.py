@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -109,19 +111,45 @@ def test_dropping_from_no_journal_does_nothing(journal: Journal) -> None:
     assert journal.read() == {}
 
 
+APPEND_AND_DIE = """
+import os, pathlib, signal, sys
+from swath.local.journal import Journal
+from swath.model.stage import Stage
+
+journal = Journal(pathlib.Path(sys.argv[1]))
+for number in range(5):
+    key = f"s{number}"
+    journal.append(Stage(key, "dvc.yaml", key, key, "true", "."), {"cmd": key})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_a_kill_loses_nothing_that_was_appended(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_append_and_die, args=(tmp_path,))
-    process.start()
-    process.join(20)
-    assert process.exitcode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", APPEND_AND_DIE, str(tmp_path)], check=False)
+    assert process.returncode == -signal.SIGKILL
     assert sorted(Journal(tmp_path).read()["dvc.yaml"]) == [f"s{number}" for number in range(5)]
 
 
-def _append_and_die(folder: Path) -> None:
-    journal = Journal(folder)
-    for number in range(5):
-        journal.append(stage(f"s{number}"), A)
-    os.kill(os.getpid(), signal.SIGKILL)
+def test_nothing_is_lost_between_the_last_look_and_the_emptying(journal: Journal) -> None:
+    """As when the minute's writing of dvc.lock meets stages that finish."""
+    done = threading.Event()
+
+    def finish_stages() -> None:
+        for number in range(300):
+            journal.append(stage(f"s{number}"), A)
+        done.set()
+
+    written: set[str] = set()
+    thread = threading.Thread(target=finish_stages)
+    thread.start()
+    while not done.is_set():
+        entries = journal.read()
+        written.update(entries.get("dvc.yaml", ()))
+        journal.drop(entries)
+    thread.join()
+    written.update(journal.read().get("dvc.yaml", ()))
+    journal.close()
+    assert len(written) == 300
 
 
 def test_a_line_is_json_with_its_version(tmp_path: Path, journal: Journal) -> None:

@@ -280,21 +280,32 @@ class Cache:
         self.make_folder(os.path.dirname(target))
         return f"{target}.{uuid.uuid4().hex}.tmp"
 
-    def make_folder(self, folder: str) -> None:
-        """Make a folder of the cache, with the modes of a shared cache where it is one."""
+    def make_folder(self, folder: str) -> bool:
+        """Make a folder of the cache, with the modes of a shared cache where it is one.
+
+        Returns:
+            Whether it was made just now, and so is empty.
+        """
         if folder in self._made:
-            return
-        missing = []
-        parent = folder
-        while not os.path.isdir(parent):
-            missing.append(parent)
-            parent = os.path.dirname(parent)
-        for each in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(each)
-                if self._shared:
-                    os.chmod(each, 0o2775)  # noqa: S103 - DVC's mode for a cache that a group shares
+            return False
+        try:
+            made = self._mkdir(folder)
+        except FileNotFoundError:
+            parent = os.path.dirname(folder)
+            self._made.discard(parent)  # somebody took it away
+            self.make_folder(parent)
+            made = self._mkdir(folder)
         self._made.add(folder)
+        return made
+
+    def _mkdir(self, folder: str) -> bool:
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            return False
+        if self._shared:
+            os.chmod(folder, 0o2775)  # noqa: S103 - DVC's mode for a cache that a group shares
+        return True
 
 
 def _make_executable(path: str) -> None:

@@ -57,7 +57,8 @@ def hash_file(path: str) -> str:
     """MD5 of a file in hex, without looking at the record."""
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb", buffering=0) as file:
-        while block := file.read(_BLOCK):
+        room = min(_BLOCK, os.fstat(file.fileno()).st_size + 1)  # a buffer of a whole block for each small file is dear
+        while block := file.read(room):
             digest.update(block)
     return digest.hexdigest()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from typing import TYPE_CHECKING
 
 from swath.errors import UserError
@@ -40,10 +39,9 @@ class RunCache:
         """Write an entry, unless it is there."""
         folder = os.path.join(self._folder, key[:2], key)
         path = os.path.join(folder, name)
-        if os.path.exists(path):
+        if not self._cache.make_folder(folder) and os.path.exists(path):
             return
-        self._cache.make_folder(folder)
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(render_run_cache_entry(entry))
+        temporary = f"{path}.{os.urandom(8).hex()}.tmp"
+        with open(temporary, "wb", buffering=0) as file:
+            file.write(render_run_cache_entry(entry).encode())
         os.replace(temporary, path)

@@ -126,14 +126,15 @@ def run_child(
     Raises:
         UserError: there is no such program, or no such working directory.
     """
-    problem = _problem(child)
+    problem = _problem(child) if child.enters_itself else ""  # the launcher itself can always start
     if problem:
         raise UserError(f"cannot start '{child.argv[0]}': {problem}")
     with _log_file(log) as target:
         try:
             attempt = _Attempt(child, target, start)
         except OSError as error:  # such as too many arguments
-            raise UserError(f"cannot start '{child.argv[0]}': {error.strerror}") from error
+            problem = _problem(child) or str(error.strerror)
+            raise UserError(f"cannot start '{child.argv[0]}': {problem}") from error
         return attempt.outcome(stop)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from swath.execute.child import start_by_subprocess
@@ -43,8 +43,8 @@ def start(program: Program) -> int:
     library = _library()
     if library is None:
         return start_by_subprocess(program)
-    words = _strings(program.argv)
-    variables = _strings(f"{name}={value}" for name, value in program.environment.items())
+    words = _strings(map(os.fsencode, program.argv))
+    variables = _strings(_variable(name, value) for name, value in program.environment.items())
     actions = ctypes.create_string_buffer(_ROOM)
     _check(library.posix_spawn_file_actions_init(actions))
     try:
@@ -92,9 +92,14 @@ def _attributes() -> ctypes.Array[ctypes.c_char]:
     return attributes
 
 
-def _strings(texts: Iterable[str]) -> ctypes.Array[ctypes.c_char_p]:
+@lru_cache(1024)
+def _variable(name: str, value: str) -> bytes:
+    return os.fsencode(f"{name}={value}")
+
+
+def _strings(texts: Iterable[bytes]) -> ctypes.Array[ctypes.c_char_p]:
     """A list of C strings, with a null at its end."""
-    encoded = [os.fsencode(text) for text in texts]
+    encoded = list(texts)
     if any(b"\0" in each for each in encoded):
         raise ValueError("embedded null byte")
     return (ctypes.c_char_p * (len(encoded) + 1))(*encoded)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ FileEntries = dict[str, dict[str, "LockEntry"]]
 
 
 class Journal:
-    """The journal of one repository; one process writes it at a time (it holds the run lock)."""
+    """The journal of one repository; one process writes it at a time (it holds the run lock). Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "journal.jsonl"
         self._fd = -1
+        self._lock = threading.Lock()  # nothing is appended between the last look of `drop` and the emptying
 
     def read(self) -> FileEntries:
         """Entries that dvc.lock does not have yet: by dvc.yaml, by stage key."""
@@ -37,7 +39,7 @@ class Journal:
             lines = self._path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return {}
-        for line in lines:
+        for line in filter(None, lines):
             try:
                 record = json.loads(line)
             except ValueError:
@@ -66,22 +68,25 @@ class Journal:
 
     def append(self, stage: Stage, entry: LockEntry) -> None:
         """Write down that a stage is done; on return a kill of this process loses nothing."""
-        if self._fd < 0:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         record = {"version": _VERSION, "file": stage.file, "key": stage.key, "entry": entry}
-        os.write(self._fd, b"\n" + json.dumps(record).encode() + b"\n")
+        line = b"\n" + json.dumps(record).encode() + b"\n"
+        with self._lock:
+            if self._fd < 0:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            os.write(self._fd, line)
 
     def drop(self, written: FileEntries) -> None:
         """Take out entries that stand in dvc.lock now; what came since stays."""
-        left = self.read()
-        for file, entries in written.items():
-            for key, entry in entries.items():
-                if left.get(file, {}).get(key) == entry:
-                    del left[file][key]
-        if not any(left.values()):
-            with contextlib.suppress(FileNotFoundError):
-                os.truncate(self._path, 0)
+        with self._lock:
+            left = self.read()
+            for file, entries in written.items():
+                for key, entry in entries.items():
+                    if left.get(file, {}).get(key) == entry:
+                        del left[file][key]
+            if not any(left.values()):
+                with contextlib.suppress(FileNotFoundError):
+                    os.truncate(self._path, 0)
 
     def close(self) -> None:
         """Close the file."""

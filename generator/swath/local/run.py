@@ -127,7 +127,7 @@ def run_workflows(
     start = time.monotonic()
     summary = RunSummary()
     with run_lock(repository):
-        settle_journal(repository)
+        settle_journal(repository, Journal(repository.tmp_dir))
         run = _Run(repository, options, watcher, environ, stop)
         for _ in range(_MOST_ROUNDS):
             if not run.round(summary) or stop.is_set():
@@ -171,6 +171,7 @@ class _Run:
         self._services = Services(repository.root, load_settings(repository.root), options.runtime, environ)
         self._machine = this_machine(options.jobs)
         self._durations = Durations(repository.tmp_dir)
+        self._journal = Journal(repository.tmp_dir)
         self._done: set[str] = set()
 
     def round(self, summary: RunSummary) -> bool:
@@ -223,7 +224,7 @@ class _Run:
     def _work(self, workspace: Workspace, forced: frozenset[str], ignores: LateIgnores) -> StageWork:
         tools = Tools(
             workspace=workspace,
-            journal=Journal(self._repository.tmp_dir),
+            journal=self._journal,
             locks=PathLocks(self._repository),
             ignores=ignores,
             logs=self._repository.tmp_dir / "logs",
@@ -254,7 +255,7 @@ class _Run:
             if time.monotonic() - last_write > _LOCK_EVERY_S:
                 last_write = time.monotonic()
                 with contextlib.suppress(PassingFaultError):  # the journal has it all; the next minute tries again
-                    settle_journal(self._repository, project)
+                    settle_journal(self._repository, self._journal, project)
 
         hooks = Hooks(do, demands.__getitem__, tick)  # type: ignore[arg-type]  # the results are the literals
         try:
@@ -262,7 +263,7 @@ class _Run:
             self._take(schedule, summary)
         finally:
             self._durations.save()
-            settle_journal(self._repository, project)
+            settle_journal(self._repository, self._journal, project)
 
     def _shortage(self, stage: Stage) -> str:
         return self._machine.shortage(self._services.demand(stage))
@@ -289,19 +290,23 @@ def _write_ignores(repository: Repository, graph: StageGraph, stages: Sequence[S
     return LateIgnores(repository, [p for p in paths if not (repository.root / os.path.dirname(p)).is_dir()])
 
 
-def settle_journal(repository: Repository, project: Project | None = None) -> None:
+def settle_journal(repository: Repository, journal: Journal, project: Project | None = None) -> None:
     """Write what the journal has into the locks.
+
+    Args:
+        project: of the run that wrote the journal; None: an earlier one did, and others may have written locks since.
 
     Raises:
         PassingFaultError: DVC's lock is held for long, or no space is left; the journal keeps everything.
     """
-    journal = Journal(repository.tmp_dir)
     entries = journal.read()
     if not entries:
         return
-    order = stage_order(project.loaded) if project else {}
-    locks = {} if project else read_entries(repository, entries)
-    update_locks(repository, journal.pending(locks, lock_times_ns(repository, locks)), order)
+    if project:
+        update_locks(repository, entries, stage_order(project.loaded))
+    else:
+        locks = read_entries(repository, entries)
+        update_locks(repository, journal.pending(locks, lock_times_ns(repository, locks)), {})
     with repository_lock(repository):
         journal.drop(entries)
 
