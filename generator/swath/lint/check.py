@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from swath.lint.commands import check_commands
 from swath.lint.files import check_files, check_group_files
+from swath.lint.images import check_images
 from swath.lint.paths import check_paths
 from swath.lint.pending import check_pending
 from swath.lint.problem import Problem
@@ -40,6 +41,7 @@ def _problems(facts: RepositoryFacts) -> Iterator[Problem]:
     yield from map(Problem, facts.load_findings)
     yield from check_settings(facts)
     yield from check_files(facts)
+    yield from check_images(facts.images)
     for group in facts.groups:
         yield from check_pending(facts, group)
         yield from check_commands(facts, group)

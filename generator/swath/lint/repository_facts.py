@@ -12,6 +12,7 @@ from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.dvc_border.params import load_params_file
 from swath.errors import Finding, FindingsError, Place, UserError
 from swath.lint.group import Group, definition_with_signs
+from swath.lint.images import ImageFacts, read_images
 from swath.load.services import read_service, service_names
 from swath.load.settings import read_settings
 from swath.load.workflows import Workflow, build_stage, read_workflow
@@ -67,6 +68,7 @@ class RepositoryFacts:
         provided: paths that stages and `.dvc` files make, sorted.
         is_complete: all stages of all files could be read.
         ignored_outputs: outputs that `.dvcignore` takes out.
+        images: of services whose image is built.
     """
 
     load_findings: tuple[Finding, ...]
@@ -81,6 +83,7 @@ class RepositoryFacts:
     provided: tuple[str, ...] = ()
     is_complete: bool = True
     ignored_outputs: frozenset[str] = frozenset()
+    images: tuple[ImageFacts, ...] = ()
 
     @property
     def stages(self) -> Iterator[Stage]:
@@ -125,6 +128,7 @@ def read_facts(repository: Repository) -> RepositoryFacts:
         ignored_outputs=frozenset(out.path for stage in stages for out in stage.outs if _is_out(repository, out.path)),
         existing=frozenset(dep for dep in deps if os.path.lexists(repository.root / dep)),
         provided=tuple(sorted({*data, *(out.path for stage in everything for out in stage.outs)})),
+        images=read_images(repository.root, services.values()),
     )
 
 

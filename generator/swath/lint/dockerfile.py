@@ -1,0 +1,88 @@
+"""A Dockerfile as lint reads it: its instructions with their lines, what they copy, and what they start from. Pure.
+
+Only what can be known without building is read: words with variables or patterns, here-documents and the JSON form are
+left out.
+
+Source: https://docs.docker.com/reference/dockerfile/, read 2026-11-22.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ARG_DEFAULT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(\S+)")
+_VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction.
+
+    Attributes:
+        line: where it begins, from 1.
+        name: in capitals.
+        words: what follows, options included.
+    """
+
+    line: int
+    name: str
+    words: tuple[str, ...]
+
+
+def instructions(text: str) -> tuple[Instruction, ...]:
+    """The instructions of a Dockerfile, in order."""
+    found: list[Instruction] = []
+    begun, joined = 0, ""
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        begun = begun or number
+        joined += line.removesuffix("\\") + " "
+        if not line.endswith("\\"):
+            name, _, rest = joined.strip().partition(" ")
+            found.append(Instruction(begun, name.upper(), _words(rest)))
+            begun, joined = 0, ""
+    return tuple(found)
+
+
+def copied(parsed: tuple[Instruction, ...]) -> Iterator[tuple[Instruction, str]]:
+    """Each path that is copied out of the build's folder, as far as it can be known."""
+    for one in parsed:
+        words = [word for word in one.words if not word.startswith("--")]
+        is_elsewhere = any(word.startswith("--from") for word in one.words)
+        if one.name not in {"COPY", "ADD"} or is_elsewhere or len(words) < 2 or words[0].startswith(("[", "<<")):
+            continue
+        for word in words[:-1]:
+            if not re.search(r"[$*?\[\\]|://|^git@", word):
+                yield one, word.removeprefix("./").strip("/")
+
+
+def bases(parsed: tuple[Instruction, ...]) -> Iterator[tuple[Instruction, str]]:
+    """Each image that is started from and is no earlier part of the same file; ARG's defaults are put in."""
+    known = {"scratch"}
+    defaults: dict[str, str] = {}
+    for one in parsed:
+        if one.name == "ARG":
+            defaults.update(_ARG_DEFAULT.findall(" ".join(one.words)))
+        if one.name != "FROM":
+            continue
+        words = [word for word in one.words if not word.startswith("--")]
+        image = _VARIABLE.sub(lambda found: defaults.get(found.group(1), found.group()), words[0]) if words else ""
+        if image and image not in known and "$" not in image:
+            yield one, image
+        if len(words) > 2:
+            known.add(words[2])
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text, comments=False))
+    except ValueError:  # an open quote, such as in RUN's text
+        return tuple(text.split())
