@@ -1,6 +1,7 @@
 """Build a service's image here, with the tool layer, and push it: CI's build job on this machine's engine.
 
-The same script runs as in CI (`build_script.py`), so the same image lies under the same tag, and no job builds it again.
+The same script runs as in CI (`build_script.py`), so the same image lies under the same tag, and no job builds it
+again.
 """
 
 from __future__ import annotations
