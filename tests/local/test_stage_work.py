@@ -27,7 +27,7 @@ from swath.model.stage import Stage
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/bin/sh")
-    monkeypatch.setattr("swath.local.stage_work._BACK_OFF_S", 0.01)
+    monkeypatch.setattr("swath.execute.attempts._BACK_OFF_S", 0.01)
 
 
 class Case:

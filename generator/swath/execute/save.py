@@ -1,10 +1,11 @@
-"""After a stage: hash its outputs, put them into the cache, and make its lock entry."""
+"""Before and after a stage: stale outputs away; hash outputs, put them into the cache, and make the lock entry."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from swath.dvc_border.cache import remove
 from swath.errors import UserError
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import entry_hash, fills_run_cache, identity, items_by_path, run_cache_key
@@ -79,6 +80,19 @@ def _save_uncached(workspace: Workspace, stage: Stage) -> None:
         content = tree.content if tree else workspace.hasher.content(path)
         if content is not None:
             workspace.cache.store(path, content, tree)
+
+
+def remove_outputs(workspace: Workspace, stage: Stage) -> None:
+    """Stale outputs go away; a `persist` output stays, as a file of its own that the command may change."""
+    for out in stage.outs:
+        if "://" in out.path:
+            continue
+        path = workspace.absolute(out.path)
+        workspace.hasher.forget(path)
+        if out.persist:
+            workspace.cache.unprotect(path)
+        else:
+            remove(path)
 
 
 def restore_outputs(workspace: Workspace, stage: Stage, entry: LockEntry, inputs: LockEntry) -> LockEntry:

@@ -9,23 +9,17 @@ Runs in the scheduler's threads; one `StageWork` serves them all.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
-from swath.dvc_border.cache import remove
 from swath.errors import SwathError, UserError
-from swath.execute.save import restore_outputs, save_outputs
+from swath.execute.attempts import Attempts, log_name
+from swath.execute.save import remove_outputs, restore_outputs, save_outputs
 from swath.execute.shell import run_shell
-from swath.model.invocation import Outcome
 from swath.model.lock_entry import identity, items_by_path
-from swath.model.shell_words import exec_words
-from swath.model.units import Duration
 from swath.plan.decide import decide_stage, inputs_entry
 
 if TYPE_CHECKING:
@@ -35,15 +29,14 @@ if TYPE_CHECKING:
     from swath.dvc_border.gitignore import LateIgnores
     from swath.dvc_border.rwlock import PathLocks
     from swath.dvc_border.workspace import Workspace
+    from swath.execute.attempts import ServiceStarter, ShellCall
     from swath.local.journal import Journal
+    from swath.model.invocation import Outcome
     from swath.model.lock_entry import LockEntry
     from swath.model.settings import StageOptions
     from swath.model.stage import Stage
 
 Did = Literal["unchanged", "restored", "ran", "failed", "stopped"]
-_BACK_OFF_S: Final = 1.0
-_LONGEST_BACK_OFF_S: Final = 60.0
-_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +59,6 @@ class StageReport:
     peak_memory_bytes: int = 0
     attempts: int = 0
     passing: bool = False
-
-
-class ServiceStarter(Protocol):
-    """Starts the service of a plain `swath exec` command inside this process."""
-
-    def __call__(
-        self, stage: Stage, words: tuple[str, ...], gpus: tuple[int, ...], log: BinaryIO, stop: threading.Event
-    ) -> Outcome:
-        """Run it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,59 +166,34 @@ class StageWork:
             self._tools.locks.leave(read, write)
 
     def _attempts(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
-        options = self._tools.options(stage)
+        tools = self._tools
         log_path = self._log_path(stage)
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        wall_s = cpu_s = 0.0
-        peak, attempt = 0, 0
+        attempts = Attempts(
+            start_service=tools.start_service,
+            start_shell=self._start_shell,
+            prepare=lambda stage: remove_outputs(tools.workspace, stage),
+            started=tools.started,
+        )
         with log_path.open("wb", buffering=0) as log:
-            while True:
-                attempt += 1
-                self._tools.started(stage, attempt)
-                outcome = self._attempt(stage, gpus, options, log)
-                wall_s, cpu_s, peak = (
-                    wall_s + outcome.wall_s,
-                    cpu_s + outcome.cpu_s,
-                    max(peak, outcome.peak_memory_bytes),
-                )
-                if outcome.exit_code == 0:
-                    return StageReport(stage, "ran", "", log_path, wall_s, cpu_s, peak, attempt)
-                if self._stop.is_set():
-                    return StageReport(stage, "stopped", "stopped", log_path, wall_s, cpu_s, peak, attempt)
-                if attempt > options.retries:
-                    return StageReport(
-                        stage, "failed", outcome.reason, log_path, wall_s, cpu_s, peak, attempt, outcome.temporary
-                    )
-                pause_s = min(_BACK_OFF_S * 2 ** (attempt - 1), _LONGEST_BACK_OFF_S)
-                log.write(f"swath: {outcome.reason}; attempt {attempt + 1} in {pause_s:g} s\n".encode())
-                self._stop.wait(pause_s)
+            ending = attempts.run(stage, gpus, tools.options(stage), log, self._stop)
+        last = ending.outcome
+        figures = (log_path, last.wall_s, last.cpu_s, last.peak_memory_bytes, ending.attempts)
+        if last.exit_code == 0:
+            return StageReport(stage, "ran", "", *figures)
+        if self._stop.is_set():
+            return StageReport(stage, "stopped", "stopped", *figures)
+        return StageReport(stage, "failed", last.reason, *figures, last.temporary)
 
-    def _attempt(self, stage: Stage, gpus: tuple[int, ...], options: StageOptions, log: BinaryIO) -> Outcome:
-        self._remove_outputs(stage)
-        start, cpu_s, peak = time.monotonic(), 0.0, 0
-        for command in stage.commands:
-            log.write(f"$ {command}\n".encode())
-            words = exec_words(command)
-            if words is not None:
-                outcome = self._tools.start_service(stage, words, gpus, log, self._stop)
-            else:
-                outcome = run_shell(
-                    command,
-                    folder=self._tools.workspace.absolute(stage.wdir),
-                    environment=self._environment(stage, gpus),
-                    log=log,
-                    stop=self._stop,
-                    timeout_s=None
-                    if options.timeout_s is None
-                    else max(0.001, start + options.timeout_s - time.monotonic()),
-                )
-            cpu_s, peak = cpu_s + outcome.cpu_s, max(peak, outcome.peak_memory_bytes)
-            if outcome.exit_code:
-                break
-        wall_s, reason = time.monotonic() - start, outcome.reason
-        if outcome.exit_code and options.timeout_s is not None and wall_s >= options.timeout_s:
-            reason = f"it took longer than its timeout of {Duration(options.timeout_s)}"
-        return Outcome(outcome.exit_code, reason, wall_s, cpu_s, peak, outcome.temporary)
+    def _start_shell(self, call: ShellCall, log: BinaryIO, stop: threading.Event) -> Outcome:
+        return run_shell(
+            call.command,
+            folder=self._tools.workspace.absolute(call.stage.wdir),
+            environment=self._environment(call.stage, call.gpus),
+            log=log,
+            stop=stop,
+            timeout_s=call.timeout_s,
+        )
 
     def _environment(self, stage: Stage, gpus: tuple[int, ...]) -> dict[str, str]:
         environment = dict(self._tools.environment)
@@ -244,26 +203,10 @@ class StageWork:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
         return environment
 
-    def _remove_outputs(self, stage: Stage) -> None:
-        """Stale outputs go away; a `persist` output stays, as a file of its own that the command may change."""
-        workspace = self._tools.workspace
-        for out in stage.outs:
-            if "://" in out.path:
-                continue
-            path = workspace.absolute(out.path)
-            workspace.hasher.forget(path)
-            if out.persist:
-                workspace.cache.unprotect(path)
-            else:
-                remove(path)
-
     def _finish(self, stage: Stage, entry: LockEntry) -> None:
         with self._journal_lock:
             self._tools.journal.append(stage, entry)
             self._tools.workspace.record(stage, entry)
 
     def _log_path(self, stage: Stage) -> Path:
-        name = _NOT_IN_NAMES.sub("-", stage.name)[:200]
-        if name != stage.name:  # `a ü` and `a ö` have a log each
-            name += "-" + hashlib.sha256(stage.name.encode()).hexdigest()[:8]
-        return self._tools.logs / f"{name}.log"
+        return self._tools.logs / log_name(stage)
