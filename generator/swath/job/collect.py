@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from swath.record.changes import Changes
 
 Did = Literal["ran", "restored", "unchanged", "failed", "missing"]
+_READERS: Final = 16  # at a time: a remote may be far
 _BY_KEY: Final = re.compile(r"ssh://|[\w.-]+@[\w.-]+:")  # SSH: who pushes is told by a key
 
 
@@ -145,11 +147,14 @@ def gather(store: Store, origin: Origin, plan: str | None) -> Gathered:
     refused: dict[str, str] = {}
     broken: list[str] = []
     commit = origin.commit
-    for level, path in sorted(_levels(store.list_files(f"{FRAGMENTS}/{origin.pipeline}"))):
+    paths = sorted(_levels(store.list_files(f"{FRAGMENTS}/{origin.pipeline}")))
+    with ThreadPoolExecutor(_READERS) as pool:
+        texts = list(pool.map(store.read_text, [path for _, path in paths]))
+    for (level, path), text in zip(paths, texts, strict=True):
         try:
-            fragment = read_fragment(store.read_text(path) or "", path)
+            fragment = read_fragment(text or "", path)
         except UserError as error:
-            refused[path] = error.message
+            refused[path] = error.message.removeprefix(f"the fragment {path} ")
             broken.append(path)
             continue
         commit = commit or fragment.commit

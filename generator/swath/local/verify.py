@@ -9,7 +9,6 @@ deterministic does not spoil the verdict on those behind it. The user's workspac
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 import threading
@@ -25,7 +24,7 @@ from swath.dvc_border.gitignore import LateIgnores
 from swath.dvc_border.remote_store import RemoteStore
 from swath.dvc_border.rwlock import PathLocks
 from swath.dvc_border.workspace import Workspace
-from swath.errors import StageFailedError, SwathError, UserError
+from swath.errors import StageFailedError, SwathError
 from swath.load.settings import load_settings
 from swath.local.journal import Journal
 from swath.local.machine import this_machine
@@ -120,8 +119,9 @@ def _fetch(repository: Repository, contents: Iterable[Content]) -> None:
     cache = Cache(repository, Hasher(repository))
     missing = [content for content in dict.fromkeys(contents) if not cache.has(content)]
     if missing and repository.config["core"].get("remote"):
-        with contextlib.suppress(UserError):  # who lacks an input says so in its verdict
-            RemoteStore(repository).pull(missing)
+        store = RemoteStore(repository)
+        absent = store.missing(missing)  # who lacks an input says so in its verdict
+        store.pull(content for content in missing if content.value not in absent)
 
 
 class _Judge:
