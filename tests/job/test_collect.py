@@ -239,6 +239,52 @@ def test_both_levels_count_and_the_plan_is_asked_of_the_own_level_only(project: 
     assert project.show("main:dvc.lock")
 
 
+SEARCH: dict[str, Any] = {
+    "in.txt": "a: 1\nb: 2\n",
+    "found.yaml": "scenes: {}\n",
+    "dvc.yaml": {
+        "vars": ["found.yaml"],
+        "stages": {
+            "search": {
+                "cmd": "(echo scenes:; sed 's/^/  /' in.txt) > found.yaml",
+                "deps": ["in.txt"],
+                "outs": [{"found.yaml": {"cache": False}}],
+            },
+            "use": {
+                "foreach": "${scenes}",
+                "do": {"cmd": "cat in.txt > out-${key}", "deps": ["in.txt"], "outs": ["out-${key}"]},
+            },
+        },
+    },
+}
+
+
+def test_two_levels_are_recorded_by_the_second(tmp_path: Path) -> None:
+    project = make_project(tmp_path, SEARCH)
+    project.developer.command("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    project.push("remote")
+    bench, fragments = ran(project)
+    found = {"found.yaml": file_record(bench.read("found.yaml"))}
+    search = [replace(each, files={**each.files, **found}) for each in fragments if "search" in each.stages]
+    leave(project, search)
+    # The first level records only when what follows could not be planned.
+    first = do(project, variables(project, SWATH_DECISIONS="1r"))
+    assert first.recorded is not None
+    assert first.recorded.name == "main-4711-failed"
+    leave(project, [each for each in fragments if "use@a" in each.stages], level=2)
+    second = variables(project, SWATH_LEVEL="2", SWATH_DECISIONS="1u2r")
+    half = do(project, second)
+    assert half.recorded is not None
+    assert [row.stage for row in half.rows if row.did == "missing"] == ["use@b"]
+    leave(project, [each for each in fragments if "use@b" in each.stages], level=2)
+    whole = do(project, second)
+    assert whole.recorded is not None
+    assert whole.recorded.how == "commit"
+    assert project.show("main:dvc.lock") == bench.read("dvc.lock")
+    assert project.show("main:found.yaml") == bench.read("found.yaml")
+    assert refs(project) == ["main-4711-failed", "main-4711-failed-2"]
+
+
 def test_without_a_token_nothing_is_pushed_and_the_way_by_hand_is_told(project: Project) -> None:
     bench, fragments = ran(project)
     leave(project, fragments)

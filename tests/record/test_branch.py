@@ -196,3 +196,16 @@ def test_a_branch_that_moves_again_and_again_is_a_passing_fault(
     with pytest.raises(PassingFaultError) as caught:
         record_commit(recording, "main", pause=no_pause)
     assert str(caught.value) == "the branch main moved again and again while this job pushed; retry it later"
+
+
+def test_from_a_shallow_clone_onto_a_branch_that_moved(project: Project) -> None:
+    project.push(files={"README": "1\n"})
+    results = results_of(project)
+    checkout = project.checkout(depth=1)
+    project.push(files={"README": "2\n"})
+    moved = project.push(files={"README": "3\n"})
+    recorded = record_commit(recording_of(project, checkout, results), "main")
+    assert (recorded.how, recorded.parent) == ("commit", moved)
+    assert project.show("main:README") == "3\n"
+    again = record_commit(recording_of(project, checkout, results), "main")
+    assert again.how == "already recorded"
