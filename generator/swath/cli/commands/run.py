@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, get_args
 
 import click
-from rich.console import Console
 
 from swath.cli.commands.plan import plan
 from swath.cli.interrupt import interruptible
 from swath.cli.options import json_option, open_repository, targets_argument
 from swath.dvc_border.overrides import apply_overrides
 from swath.execute.choose import runtime_choice
-from swath.local.progress import Terminal, summary_line
+from swath.local.progress import Lines, summary_line
 from swath.local.run import RunOptions, RunSummary, raise_for, run_workflows
 from swath.model.invocation import RuntimeChoice
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from swath.dvc_border.repository import Repository
+    from swath.local.live import Terminal
 
 
 @click.command()
@@ -107,12 +108,20 @@ def run(
 
 
 def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, quiet: bool) -> RunSummary:
-
-    console = Console(stderr=True)
-    with Terminal(console, quiet=quiet) as terminal, interruptible(stop):
-        summary = run_workflows(repository, options, terminal, dict(os.environ), stop)
-    console.print(summary_line(summary), highlight=False)
+    with _follower(quiet=quiet) as follower, interruptible(stop):
+        summary = run_workflows(repository, options, follower, dict(os.environ), stop)
+    click.echo(summary_line(summary), err=True)
     return summary
+
+
+def _follower(*, quiet: bool) -> Lines | Terminal:
+    if quiet or not sys.stderr.isatty():
+        return Lines(None if quiet else sys.stderr)
+    from rich.console import Console  # 0.1 s that only a terminal is worth
+
+    from swath.local.live import Terminal
+
+    return Terminal(Console(stderr=True))
 
 
 def _document(summary: RunSummary) -> dict[str, object]:
