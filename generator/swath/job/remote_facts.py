@@ -7,11 +7,12 @@ the pass repeated: never one request after the other for thousands of stages.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from swath.dvc_border.revision import Revision
 from swath.model.content import content_from_lock_item
-from swath.model.lock_entry import items_by_path
+from swath.model.lock_entry import entry_hash, items_by_path
 from swath.plan.decide import decide
 
 if TYPE_CHECKING:
@@ -64,13 +65,18 @@ class RemoteFacts(Revision):
         """Whether the remote has the data of a fetched entry."""
         return self._present.get(content.value, False)
 
+    @cached_property
+    def _locked_names(self) -> frozenset[str]:
+        """Names that the entries of the locks have in the run cache: of several results, the recorded one is taken."""
+        return frozenset(entry_hash(entry) for entry in self._entries.values())
+
     def fetch(self) -> bool:
         """Fetch what the last pass asked for; whether there was anything."""
         wanted, self._wanted = list(self._wanted), {}
         if not wanted or self._store is None:
             return False
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            entries = list(pool.map(self._store.load_run_cache, wanted))
+            entries = list(pool.map(partial(self._store.load_run_cache, prefer=self._locked_names), wanted))
         self._found.update(zip(wanted, entries, strict=True))
         contents = {content.value: content for entry in entries if entry for content in _contents(entry)}
         unknown = [content for value, content in contents.items() if value not in self._present]

@@ -1,6 +1,8 @@
 """Keys of work: equal keys mean equal command, parameters and inputs, whatever the commit is.
 
-    key(stage) = hash of its inputs as they are now, and of the keys of the stages behind which it will run
+    key(stage) = hash of its inputs as they are now, its outputs, and the keys of the stages behind which it will run
+
+Not DVC's key of the run cache: that one leaves out parameters called `size` or `nfiles` (DVC 3.67.1, `_get_cache_hash`).
 
 Two pipelines with a job of equal key share a `resource_group`: the second waits, and then finds the results.
 """
@@ -11,14 +13,14 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from swath.model.lock_entry import run_cache_key
 from swath.plan.decide import inputs_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from swath.model.graph import StageGraph
     from swath.model.plan import DecisionKind
+    from swath.model.stage import JSONValue
     from swath.plan.decide import Facts
 
 
@@ -28,7 +30,8 @@ def work_keys(graph: StageGraph, decisions: Mapping[str, DecisionKind], facts: F
     for name, stage in graph.stages.items():
         if decisions[name] == "run":
             moving = [keys[up] for up in graph.upstream[name] if up in keys]
-            keys[name] = _key([run_cache_key(stage, inputs_entry(stage, facts)), *moving])
+            outs = sorted(out.path for out in stage.outs)
+            keys[name] = _key([stage.wdir, inputs_entry(stage, facts), outs, *moving])
     return keys
 
 
@@ -38,5 +41,5 @@ def joint_key(keys: Iterable[str]) -> str:
     return _key(found) if all(found) and found else ""
 
 
-def _key(parts: list[str]) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _key(parts: Sequence[JSONValue]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
