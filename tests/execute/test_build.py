@@ -38,6 +38,7 @@ def built(bench: Bench) -> Iterator[Bench]:
     bench.write_program('echo "$SWATH_SERVICE_DIR"; ls "$SWATH_SERVICE_DIR"; cp "$2" "$4"')
     (bench.root / "services/task/tests").mkdir()
     (bench.root / "services/task/README.md").touch()
+    (bench.root / ".dvcignore").write_text("services/*/tests\nservices/*/README*\n")
     yield bench
     words = ["docker", "images", "--quiet", "--filter", f"label={label}"]
     images = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()

@@ -11,7 +11,7 @@ from swath.errors import UserError
 from swath.images.service_image import default_image, left_out, service_image, swath_image
 from swath.load.content_tag import content_tag
 from swath.load.services import load_service
-from swath.model.service import Image, Service
+from swath.model.service import Image, ImageVariant, Service
 from swath.model.settings import Settings
 
 DIGEST = "0123456789abcdef" * 4
@@ -57,6 +57,15 @@ def test_a_public_image_is_named_by_its_digest() -> None:
     image = service_image(one, Path("/nonexistent"), Settings(registry="registry.example.com/x/"), gpus=True)
     assert image.reference == "registry.example.com/x/task:0123456789ab-t1"
     assert (image.build, image.base) == (False, f"tensorflow/tensorflow:2.21.0@sha256:{DIGEST}")
+
+
+def test_a_public_image_for_gpus_is_another_one() -> None:
+    gpu = ImageVariant(reference=f"x/gpu@sha256:{DIGEST[::-1]}", gpus=True)
+    one = service(image=Image(reference=f"x/cpu@sha256:{DIGEST}", variants={"gpu": gpu}))
+    image = service_image(one, Path("/nonexistent"), Settings(), gpus=True)
+    assert image.reference == "$CI_REGISTRY_IMAGE/task.gpu:fedcba987654-t1"
+    assert (image.variant, image.base) == ("gpu", gpu.reference)
+    assert service_image(one, Path("/nonexistent"), Settings(), gpus=False).variant == ""
 
 
 def test_the_image_of_stages_without_a_service() -> None:

@@ -94,6 +94,9 @@ def test_a_name_twice_is_found_at_both_places(tmp_path: Path) -> None:
         ("entrypoint: [x]\nimage: {build: ..}", "5: image.build: '..' is no folder inside the service's own\n  write `build: .`"),
         ("entrypoint: [x]\nimage: {build: ., dockerfile: D}", "5: image.dockerfile: the service's folder has no file 'D'"),
         ("entrypoint: [x]\nimage: {build: ., variants: {gpu: {dockerfile: D}}}", "5: image.variants.gpu.dockerfile: the service's folder has no file 'D'"),
+        (f"entrypoint: [x]\nimage: {{reference: 'a@{DIGEST}', variants: {{gpu: {{reference: 'a:1', gpus: true}}}}}}", "5: image.variants.gpu.reference: 'a:1' is not pinned: a tag can change under the same name\n  add its digest: NAME:TAG@sha256:… (`docker buildx imagetools inspect NAME:TAG` prints it)"),
+        (f"entrypoint: [x]\nimage: {{reference: 'a@{DIGEST}', variants: {{gpu: {{gpus: true}}}}}}", "5: image.variants.gpu: a variant is built when the plain image is, and a public one when that is one\n  give it a `reference`"),
+        (f"entrypoint: [x]\nimage: {{build: ., dockerfile: requirements.txt, variants: {{gpu: {{dockerfile: requirements.txt, reference: 'a@{DIGEST}'}}}}}}", "5: image.variants.gpu: a variant is built when the plain image is, and a public one when that is one\n  take `reference` out"),
         ("entrypoint: [x]\nsecrets: [SWATH_TOKEN]", "5: secrets[0]: 'SWATH_TOKEN' is Swath's own variable and is given to no service\n  choose another name"),
     ],
 )  # fmt: skip

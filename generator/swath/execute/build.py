@@ -46,11 +46,11 @@ def image_for(
         InterruptedRunError: `stop` was set.
     """
     service = invocation.service
-    if service.image is None or not service.image.reference:
-        gpus = bool(invocation.gpus or invocation.resources.gpus)
+    gpus = bool(invocation.gpus or invocation.resources.gpus)
+    reference = service.image.chosen(gpus=gpus)[1].reference if service.image else None
+    if reference is None:
         recipe = recipe_for(service, invocation.folder, invocation.root, gpus=gpus, environ=environ)
         return built_image(engine, recipe, environ, log, stop)
-    reference = service.image.reference
     found = engine.image(reference)
     if not found:
         engine.pull(reference, stop)

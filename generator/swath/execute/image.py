@@ -22,7 +22,7 @@ from swath.load.git_files import PROGRAM, GitFile, service_files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from swath.model.service import Image, ImageVariant, Service
+    from swath.model.service import Service
 
 BUILD_ARG_PREFIX: Final = "SWATH_BUILD_ARG_"
 _ARG: Final = re.compile(r"^\s*ARG\s+(.+)$", re.MULTILINE | re.IGNORECASE)
@@ -76,7 +76,7 @@ def recipe_for(
     """
     if service.image is None or service.image.build is None:
         raise UserError(f"the service {service.name} has no image to build")
-    name, variant = _variant(service.image, gpus=gpus)
+    name, variant = service.image.chosen(gpus=gpus)
     place = Place(f"services/{service.name}/service.yaml", key="image")
     context = Path(os.path.normpath(folder / service.image.build))
     dockerfile = os.path.relpath(folder / variant.dockerfile, context)
@@ -131,12 +131,6 @@ def write_context(recipe: Recipe, file: IO[bytes]) -> None:
                     archive.addfile(entry, content)
             else:
                 archive.addfile(entry)
-
-
-def _variant(image: Image, *, gpus: bool) -> tuple[str, Image | ImageVariant]:
-    """The variant's name, empty for the plain image, and what it says."""
-    chosen = ((name, variant) for name, variant in sorted(image.variants.items()) if variant.gpus)
-    return next(chosen, ("", image)) if gpus else ("", image)
 
 
 def _build_files(folder: Path, context: Path, files: tuple[GitFile, ...], dockerfile: str) -> tuple[GitFile, ...]:

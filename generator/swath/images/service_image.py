@@ -92,8 +92,9 @@ def service_image(
     if service.name == SWATH_NAME:
         hint = "give the service another name"
         raise UserError(f"the name {SWATH_NAME} is taken in the registry by Swath's own image", place=place, hint=hint)
-    if service.image.reference:
-        return _wrapped(service.name, repository_name(service.name), service.image.reference, settings)
+    variant, chosen = service.image.chosen(gpus=gpus)
+    if chosen.reference:
+        return _wrapped((service.name, variant), repository_name(service.name, variant), chosen.reference, settings)
     folder = root / "services" / service.name
     recipe = recipe_for(service, folder, root, gpus=gpus, environ=environ or {}, tool_layer=TOOL_LAYER)
     counted = {file.path for file in recipe.files}
@@ -116,7 +117,7 @@ def default_image(settings: Settings) -> ServiceImage | None:
     """The image for stages without a service; None: they run in Swath's own image."""
     if settings.default_image is None:
         return None
-    return _wrapped("", _DEFAULT_NAME, settings.default_image, settings)
+    return _wrapped(("", ""), _DEFAULT_NAME, settings.default_image, settings)
 
 
 def swath_image(settings: Settings) -> str:
@@ -134,13 +135,18 @@ def left_out(files: Iterable[str], counted: set[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _wrapped(service: str, name: str, base: str, settings: Settings) -> ServiceImage:
-    """A public image with the tool layer: its tag is of its digest, or of its name when it is not pinned."""
+def _wrapped(whose: tuple[str, str], name: str, base: str, settings: Settings) -> ServiceImage:
+    """A public image with the tool layer: its tag is of its digest, or of its name when it is not pinned.
+
+    Args:
+        whose: service and variant.
+        name: in the registry.
+    """
     digest = _DIGEST.search(base)
     content = digest.group(1) if digest else hashlib.sha256(base.encode()).hexdigest()
     return ServiceImage(
-        service=service,
-        variant="",
+        service=whose[0],
+        variant=whose[1],
         repository=f"{_registry(settings)}/{name}",
         tag=f"{content[:12]}-t{TOOL_LAYER}",
         build=False,

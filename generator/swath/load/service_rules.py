@@ -178,10 +178,7 @@ def _image(image: Image, document: Document, folder: Path) -> Iterator[Finding]:
     if (image.build is None) == (image.reference is None):
         message = "an image is either built or a public one"
         yield Finding(document.place("image"), "image", message, "give `build` or `reference`, and not both")
-    if image.reference is not None and not _DIGEST.fullmatch(image.reference):
-        message = f"'{image.reference}' is not pinned: a tag can change under the same name"
-        hint = "add its digest: NAME:TAG@sha256:… (`docker buildx imagetools inspect NAME:TAG` prints it)"
-        yield Finding(document.place("image", "reference"), "image", message, hint)
+    yield from _references(image, document)
     if image.build is None:
         return
     if image.build.startswith("/") or ".." in image.build.split("/") or not (folder / image.build).is_dir():
@@ -193,6 +190,21 @@ def _image(image: Image, document: Document, folder: Path) -> Iterator[Finding]:
     for path, dockerfile in files.items():
         if not _is_inside(folder / image.build, dockerfile):
             yield Finding(document.place(*path), "image", f"the service's folder has no file '{dockerfile}'")
+
+
+def _references(image: Image, document: Document) -> Iterator[Finding]:
+    """Public images are pinned, and their variants are public ones too."""
+    said: list[tuple[tuple[str, ...], str | None]] = [(("image",), image.reference)]
+    said += [(("image", "variants", name), variant.reference) for name, variant in image.variants.items()]
+    for path, reference in said:
+        if reference is not None and not _DIGEST.fullmatch(reference):
+            message = f"'{reference}' is not pinned: a tag can change under the same name"
+            hint = "add its digest: NAME:TAG@sha256:… (`docker buildx imagetools inspect NAME:TAG` prints it)"
+            yield Finding(document.place(*path, "reference"), "image", message, hint)
+        if (reference is None) != (image.reference is None):
+            message = "a variant is built when the plain image is, and a public one when that is one"
+            hint = "take `reference` out" if reference else "give it a `reference`"
+            yield Finding(document.place(*path), "image", message, hint)
 
 
 def _is_inside(folder: Path, name: str) -> bool:

@@ -95,11 +95,13 @@ class ImageVariant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Another image of the same code, for other hardware.
 
     Attributes:
+        reference: a public image pinned by digest, when the plain image is one too; else the variant is built.
         dockerfile: the Dockerfile to use, from the service's folder.
         build_args: arguments for the build.
         gpus: the variant is taken when a stage asks for at least one GPU.
     """
 
+    reference: str | None = None
     dockerfile: str = "Dockerfile"
     build_args: dict[str, str] = field(default_factory=dict)
     gpus: bool = False
@@ -113,6 +115,11 @@ class Image(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     dockerfile: str = "Dockerfile"
     build_args: dict[str, str] = field(default_factory=dict)
     variants: dict[Name, ImageVariant] = field(default_factory=dict)
+
+    def chosen(self, *, gpus: bool) -> tuple[str, Image | ImageVariant]:
+        """The name, empty for the plain image, and what is said of the image for stages with or without GPUs."""
+        variants = ((name, variant) for name, variant in sorted(self.variants.items()) if variant.gpus)
+        return next(variants, ("", self)) if gpus else ("", self)
 
 
 class ProcessEnvironment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
