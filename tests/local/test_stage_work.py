@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from swath.model.invocation import Outcome
 from swath.model.service import Resources
 from swath.model.settings import StageOptions
 from swath.model.stage import Stage
+from swath.model.units import Size
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,7 @@ class Case:
         self.stop = threading.Event()
         self.attempts: list[int] = []
         self.shortage = ""
+        self.resources = Resources()
         self.service: Callable[[], Outcome] = lambda: Outcome(0, "", 1.0)
 
     def start(self, stage: Stage, words: Any, gpus: Any, log: BinaryIO, stop: threading.Event) -> Outcome:
@@ -57,7 +60,7 @@ class Case:
             locks=PathLocks(self.repository),
             ignores=LateIgnores(self.repository, ()),
             logs=self.repository.tmp_dir / "logs",
-            options=lambda stage: StageOptions(Resources(), None, retries),
+            options=lambda stage: StageOptions(self.resources, None, retries),
             start_service=self.start,
             shortage=lambda stage: self.shortage,
             started=lambda stage, attempt: self.attempts.append(attempt),
@@ -220,7 +223,35 @@ def test_a_passing_fault_of_a_service_may_pass(tmp_path: Path) -> None:
 
 def test_paths_are_free_again_after_a_failure(tmp_path: Path) -> None:
     copy(tmp_path, "false").do()
-    assert (tmp_path / ".dvc/tmp/rwlock").read_text() == "{}"
+    assert (tmp_path / ".dvc/tmp/rwlock").read_text().strip() == "{}"
+
+
+def test_too_little_disk_space_is_told_before_the_stage_starts_and_may_pass(tmp_path: Path) -> None:
+    case = copy(tmp_path)
+    case.resources = Resources(disk=Size.parse("4000PiB"))
+    report = case.do()
+    assert (report.did, report.passing, case.attempts) == ("failed", True, [])
+    assert re.fullmatch(
+        rf"it asks for 4000PiB of disk space, and [\d.]+[KMGTP]iB are free on the disk of {tmp_path}: "
+        r"free some, or ask for less \(services.NAME.resources in swath.yaml\)",
+        report.message,
+    )
+    case.resources = Resources(disk=Size.parse("1B"))
+    assert case.do().did == "ran"
+
+
+def test_a_disk_that_is_full_for_our_own_files_is_a_passing_fault(tmp_path: Path) -> None:
+    case = copy(tmp_path)
+    log = tmp_path / ".dvc/tmp/swath/logs/a.log"
+    log.parent.mkdir(parents=True)
+    log.symlink_to("/dev/full")
+    report = case.do()
+    assert (report.did, report.message, report.passing) == ("failed", "No space left on device", True)
+    assert case.entries() == {}
+    log.unlink()
+    log.mkdir()
+    report = case.do()
+    assert (report.did, report.message, report.passing) == ("failed", f"{log}: Is a directory", False)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,19 @@ from pathlib import Path
 import psutil
 
 from swath.local.scheduler import Machine
+from swath.model.units import Size
 
 
 def this_machine(jobs: int | None) -> Machine:
     """This machine, with at most `jobs` stages at a time (None: one for each core)."""
     cpus = len(os.sched_getaffinity(0))
     return Machine(jobs or cpus, float(cpus), _memory_bytes(), _gpus())
+
+
+def free_disk(folder: str | os.PathLike[str]) -> Size:
+    """Bytes that this user may still write on the file system of a folder."""
+    info = os.statvfs(folder)
+    return Size(info.f_bavail * info.f_frsize)
 
 
 def _memory_bytes() -> int:

@@ -168,6 +168,7 @@ class _Run:
         stop: threading.Event,
     ) -> None:
         self._repository, self._options, self._watcher, self._stop = repository, options, watcher, stop
+        self._environ = environ
         self._services = Services(repository.root, load_settings(repository.root), options.runtime, environ)
         self._machine = this_machine(options.jobs)
         self._durations = Durations(repository.tmp_dir)
@@ -233,6 +234,7 @@ class _Run:
             shortage=self._shortage,
             started=lambda stage, attempt: self._watcher.started(stage.name, attempt),
             forced=forced,
+            environment=self._environ,
         )
         return StageWork(tools, self._stop)
 

@@ -9,20 +9,23 @@ Runs in the scheduler's threads; one `StageWork` serves them all.
 
 from __future__ import annotations
 
+import errno
 import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from swath.errors import SwathError, UserError
+from swath.errors import PassingFaultError, SwathError, UserError
 from swath.execute.attempts import Attempts, log_name
 from swath.execute.save import remove_outputs, restore_outputs, save_outputs
 from swath.execute.shell import run_shell
+from swath.local.machine import free_disk
 from swath.model.lock_entry import identity, items_by_path
+from swath.model.units import Size
 from swath.plan.decide import decide_stage, inputs_entry
 
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
     from typing import BinaryIO
 
@@ -70,6 +73,7 @@ class Tools:
         start_service: for plain `swath exec` commands.
         shortage: why this machine can never run a stage; empty: it can.
         started: told when an attempt begins.
+        environment: the variables of stages whose commands run in a shell.
     """
 
     workspace: Workspace
@@ -82,7 +86,7 @@ class Tools:
     shortage: Callable[[Stage], str]
     started: Callable[[Stage, int], None]
     forced: frozenset[str] = frozenset()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
 class StageWork:
@@ -91,7 +95,7 @@ class StageWork:
     def __init__(self, tools: Tools, stop: threading.Event) -> None:
         self._tools = tools
         self._stop = stop
-        self._journal_lock = threading.Lock()
+        tools.logs.mkdir(parents=True, exist_ok=True)
 
     def do(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
         """Bring one stage up to date; its upstream stages are."""
@@ -100,6 +104,10 @@ class StageWork:
         except SwathError as error:
             passing = error.exit_code == os.EX_TEMPFAIL
             return StageReport(stage, "failed", str(error), self._log_path(stage), passing=passing)
+        except OSError as error:  # of our own files: log, journal, DVC's record of paths
+            place = f"{error.filename}: " if error.filename else ""
+            full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            return StageReport(stage, "failed", f"{place}{error.strerror}", self._log_path(stage), passing=full)
 
     def _do(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
         workspace = self._tools.workspace
@@ -152,6 +160,7 @@ class StageWork:
         if shortage:
             hint = "run it on another machine, or ask for less: services.NAME.resources in swath.yaml"
             raise UserError(shortage, place=stage.place, hint=hint)
+        self._check_space(stage)
         workspace = self._tools.workspace
         read = [workspace.absolute(dep.path) for dep in stage.deps if "://" not in dep.path]
         write = [workspace.absolute(out.path) for out in stage.outs if "://" not in out.path]
@@ -165,17 +174,25 @@ class StageWork:
         finally:
             self._tools.locks.leave(read, write)
 
+    def _check_space(self, stage: Stage) -> None:
+        needed, folder = self._tools.options(stage).resources.disk, self._tools.workspace.repository.root
+        free = free_disk(folder) if needed else Size(0)
+        if needed and free < needed:
+            raise PassingFaultError(
+                f"it asks for {needed} of disk space, and {free} are free on the disk of {folder}: "
+                "free some, or ask for less (services.NAME.resources in swath.yaml)"
+            )
+
     def _attempts(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
         tools = self._tools
         log_path = self._log_path(stage)
-        log_path.parent.mkdir(parents=True, exist_ok=True)
         attempts = Attempts(
             start_service=tools.start_service,
             start_shell=self._start_shell,
             prepare=lambda stage: remove_outputs(tools.workspace, stage),
             started=tools.started,
         )
-        with log_path.open("wb", buffering=0) as log:
+        with open(log_path, "wb", buffering=0) as log:
             ending = attempts.run(stage, gpus, tools.options(stage), log, self._stop)
         last = ending.outcome
         figures = (log_path, last.wall_s, last.cpu_s, last.peak_memory_bytes, ending.attempts)
@@ -190,23 +207,21 @@ class StageWork:
             call.command,
             folder=self._tools.workspace.absolute(call.stage.wdir),
             environment=self._environment(call.stage, call.gpus),
+            inherited=self._tools.environment,
             log=log,
             stop=stop,
             timeout_s=call.timeout_s,
         )
 
     def _environment(self, stage: Stage, gpus: tuple[int, ...]) -> dict[str, str]:
-        environment = dict(self._tools.environment)
-        environment["DVC_ROOT"] = str(self._tools.workspace.repository.root)
-        environment["DVC_STAGE"] = stage.name
+        environment = {"DVC_ROOT": str(self._tools.workspace.repository.root), "DVC_STAGE": stage.name}
         if gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
         return environment
 
     def _finish(self, stage: Stage, entry: LockEntry) -> None:
-        with self._journal_lock:
-            self._tools.journal.append(stage, entry)
-            self._tools.workspace.record(stage, entry)
+        self._tools.journal.append(stage, entry)
+        self._tools.workspace.record(stage, entry)
 
     def _log_path(self, stage: Stage) -> Path:
         return self._tools.logs / log_name(stage)
