@@ -15,6 +15,7 @@ from images.conftest import GREETING, git
 from support.docker_engine import BUSYBOX_IMAGE
 from swath.execute.build import buildkit_command
 from swath.images.build_script import build_job, build_script
+from swath.images.reference import further_tags
 from swath.images.registry import missing_images, present_references
 from swath.images.service_image import ServiceImage, service_image
 from swath.load.services import load_service
@@ -131,6 +132,13 @@ def test_what_buildkit_is_told(root: Path, recorder: dict[str, str], shell: list
     assert not list(root.rglob("pwned"))
 
 
+def test_a_dockerfile_with_a_frontend_of_its_own(root: Path, recorder: dict[str, str]) -> None:
+    file = root / "services/task/Dockerfile"
+    file.write_text("# Syntax = docker/dockerfile:1.2\n" + file.read_text())
+    run(build_script(task(root), "buildkit"), root, recorder)
+    assert "\nCOPY  --from=registry" in Path(recorder["RECORDED"], "Dockerfile").read_text()
+
+
 @pytest.mark.parametrize("modes", ["as they are", "777", "600"])
 def test_the_context_is_what_the_tag_names_whatever_the_modes(root: Path, recorder: dict[str, str], modes: str) -> None:
     if modes != "as they are":
@@ -166,6 +174,23 @@ def test_branch_and_release_tags(root: Path, recorder: dict[str, str]) -> None:
     assert recorded(variables)[-1] == (
         f'type=image,push=true,"name={name}:v1.0---id--x,{name}:my-branch,{name}:{image.tag}"'
     )
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"CI_COMMIT_REF_SLUG": "a-b", "CI_COMMIT_TAG": "rel/1.0+x é" + "y" * 200},
+        {"CI_COMMIT_REF_SLUG": "0123456789ab-t1"},
+        {"CI_COMMIT_REF_SLUG": "v1-0", "CI_COMMIT_TAG": "-v1.0"},
+        {"CI_COMMIT_REF_SLUG": "v1", "CI_COMMIT_TAG": "v1"},
+        {},
+    ],
+)
+def test_further_tags_are_those_of_the_script(root: Path, recorder: dict[str, str], variables: dict[str, str]) -> None:
+    image = task(root)
+    run(build_script(image, "buildkit"), root, recorder | variables | {"LC_ALL": "C"})
+    names = recorded(recorder)[-1].partition('"name=')[2].rstrip('"').split(",")
+    assert {name.rpartition(":")[2] for name in names} - {image.tag} == set(further_tags(variables))
 
 
 @pytest.mark.parametrize("slug", ["0123456789ab-t1", "", "0123456789ab-t1-a01234567"])

@@ -109,10 +109,16 @@ def _context(image: ServiceImage) -> str:
 
 def _dockerfile(image: ServiceImage, builder: Builder) -> str:
     """Writes the Dockerfile: the service's own, or the public image, and the tool layer."""
-    link = "--link " if builder == "buildkit" else ""  # the layer is then the same one in all images
-    copy = f"""printf '\\nCOPY {link}--from=%s /opt/swath /opt/swath\\n' "$tool_layer\""""
-    start = f'cat "$context"/{_path(image.dockerfile)}' if image.build else f"printf 'FROM %s\\n' {_base(image.base)}"
-    return f'mkdir "$recipe"\n{{ {start}; {copy}; }} >"$recipe/Dockerfile"'
+    own = f'"$context"/{_path(image.dockerfile)}'
+    start = f"cat {own}" if image.build else f"printf 'FROM %s\\n' {_base(image.base)}"
+    lines = ['mkdir "$recipe"', "link="]
+    if builder == "buildkit":  # the layer is then the same one in all images; a frontend of the file's may not know it
+        lines[1] = "link=--link"
+        if image.build:
+            lines.append(f"if grep -qi '^#[[:space:]]*syntax[[:space:]]*=' {own}; then link=; fi")
+    copy = """printf '\\nCOPY %s --from=%s /opt/swath /opt/swath\\n' "$link" "$tool_layer\""""
+    lines.append(f'{{ {start}; {copy}; }} >"$recipe/Dockerfile"')
+    return "\n".join(lines)
 
 
 def _base(reference: str) -> str:

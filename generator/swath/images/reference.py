@@ -6,6 +6,7 @@ asks the registry itself. Only ``$NAME`` and ``${NAME}`` are variables; all else
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_CONTENT_TAG: Final = re.compile(r"[0-9a-f]{12}-t")
+_LONGEST_TAG: Final = 128  # of the distribution specification
 _DEFAULT_HOST: Final = "registry-1.docker.io"
 _DOCKER_HUB: Final = frozenset({"docker.io", "index.docker.io", _DEFAULT_HOST})
 
@@ -54,6 +57,20 @@ def shell_word(text: str) -> str:
     if text[end:] or not words:
         words.append(shlex.quote(text[end:]))
     return "".join(words)
+
+
+def further_tags(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The tags beside the content tag that a pipeline gives its images: the branch's, and on a Git tag the release's.
+
+    Args:
+        environ: GitLab's variables.
+
+    Returns:
+        None that looks like a content tag: no branch says what contents are.
+    """
+    release = re.sub(rb"[^A-Za-z0-9_.-]", b"-", os.fsencode(environ.get("CI_COMMIT_TAG", ""))).decode()[:_LONGEST_TAG]
+    found = dict.fromkeys((environ.get("CI_COMMIT_REF_SLUG", ""), release))
+    return tuple(tag for tag in found if tag and tag[0] not in ".-" and not _CONTENT_TAG.match(tag))
 
 
 def split_reference(reference: str) -> tuple[str, str, str]:
