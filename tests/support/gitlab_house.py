@@ -109,8 +109,8 @@ class House:
         commit = self.commit(ref)
         if merge_request:
             source = "merge_request_event"
-            self._git("update-ref", f"refs/merge-requests/{merge_request.iid}/head", commit.sha)
-        text = None if document else self._git("show", f"{commit.sha}:.gitlab-ci.yml")
+            self.git_command("update-ref", f"refs/merge-requests/{merge_request.iid}/head", commit.sha)
+        text = None if document else self.git_command("show", f"{commit.sha}:.gitlab-ci.yml")
         pipeline_id = str(next(self.pipeline_ids))
         known = {
             **predefined(commit, ref, merge_request, self.project),
@@ -123,9 +123,13 @@ class House:
 
     def commit(self, ref: str) -> Commit:
         """The newest commit of a branch."""
-        shown = self._git("show", "-s", "--format=%H%x00%an <%ae>%x00%cI%x00%B", f"refs/heads/{ref}")
+        shown = self.git_command("show", "-s", "--format=%H%x00%an <%ae>%x00%cI%x00%B", f"refs/heads/{ref}")
         sha, author, when, message = shown.split("\0")
         return Commit(sha, message.rstrip("\n") + "\n", author, when)
+
+    def git_command(self, *words: str) -> str:
+        """What Git says in the bare repository."""
+        return subprocess.run(["git", "-C", str(self.bare), *words], capture_output=True, text=True, check=True).stdout
 
     def _own_variables(self) -> dict[str, str]:
         return {
@@ -148,6 +152,3 @@ class House:
             "CI_PIPELINE_URL": f"{self.git.url}/{self.project}/-/pipelines/{pipeline_id}",
             "CI_PIPELINE_CREATED_AT": commit.when,
         }
-
-    def _git(self, *words: str) -> str:
-        return subprocess.run(["git", "-C", str(self.bare), *words], capture_output=True, text=True, check=True).stdout
