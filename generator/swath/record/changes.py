@@ -65,14 +65,14 @@ def changes_at(
     head: str,
     results: Results,
     read_object: Callable[[str], Path],
-    gone: Callable[[str], Iterable[str]],
+    files_below: Callable[[Iterable[str]], Iterable[str]],
 ) -> Changes:
     """What the results change at a head.
 
     Args:
         head: a commit.
         read_object: the file with the bytes of an MD5, for what is too large for a fragment.
-        gone: the files that the head's tree has below a path (both from the DVC root).
+        files_below: the files that the head's tree has at or below some paths (all from the DVC root).
 
     Raises:
         UserError: the head's files are wrong.
@@ -83,7 +83,7 @@ def changes_at(
         at = _settle(tree, results, base)
         files: dict[str, bytes | Path | None] = dict(_locks(at))
         left_out = dict(at.left_out)
-        files |= _uncached(at, results, read_object, gone, left_out)
+        files |= _uncached(at, results, read_object, files_below, left_out)
         files |= _ignores(at, results)
         names = tuple(name for name in at.loaded.graph.stages if name in at.taken)
     return Changes(files, names, left_out)
@@ -217,19 +217,17 @@ def _uncached(
     at: _Head,
     results: Results,
     read_object: Callable[[str], Path],
-    gone: Callable[[str], Iterable[str]],
+    files_below: Callable[[Iterable[str]], Iterable[str]],
     left_out: dict[str, str],
 ) -> dict[str, bytes | Path | None]:
     """The contents of `cache: false` outputs; a folder becomes exactly what the stage wrote."""
     found: dict[str, bytes | Path | None] = {}
     places = _by_place(results)
-    for out in _uncached_outputs(at.loaded, at.taken):
-        paths = places.get(out.path, ())
-        if paths:
-            found |= dict.fromkeys(gone(out.path))
-        for path in paths:
-            file = results.files[path]
-            found[path] = read_object(file.md5) if file.text is None else file.text.encode()
+    written = [out.path for out in _uncached_outputs(at.loaded, at.taken) if out.path in places]
+    found |= dict.fromkeys(files_below(written))
+    for path in (path for out in written for path in places[out]):
+        file = results.files[path]
+        found[path] = read_object(file.md5) if file.text is None else file.text.encode()
     uncached = (out for stage in at.loaded.graph.stages.values() for out in stage.outs if not out.cache)
     made = {path for out in uncached for path in places.get(out.path, ())}
     left_out |= dict.fromkeys(results.files.keys() - made, "no stage writes it with `cache: false`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -110,11 +110,17 @@ def tree_files(clone: Clone, tree: str, paths: Iterable[str]) -> dict[str, tuple
     return found
 
 
-def write_blob(clone: Clone, data: bytes | Path) -> str:
-    """Put bytes, or a file's, into the object store as they are; the object's id."""
-    if isinstance(data, Path):
-        return run_git(clone.top, "hash-object", "-w", "--no-filters", str(data)).decode().strip()
-    return run_git(clone.top, "hash-object", "-w", "--stdin", stdin=data).decode().strip()
+def write_blobs(clone: Clone, contents: Sequence[bytes | Path]) -> list[str]:
+    """Put bytes, or files, into the object store as they are; the objects' ids, in the same order."""
+    with tempfile.TemporaryDirectory(prefix="swath-blobs-") as folder:
+        paths = []
+        for number, data in enumerate(contents):
+            path = data if isinstance(data, Path) else Path(folder) / str(number)
+            if not isinstance(data, Path):
+                path.write_bytes(data)
+            paths.append(f"{path}\n")
+        text = run_git(clone.top, "hash-object", "-w", "--no-filters", "--stdin-paths", stdin="".join(paths).encode())
+    return text.decode().split()
 
 
 def make_commit(
@@ -153,16 +159,11 @@ def _index_lines(
     clone: Clone, files: Mapping[str, bytes | Path | None], present: Mapping[str, tuple[str, str]]
 ) -> Iterable[bytes]:
     """What `git update-index --index-info` is told about the files that differ."""
-    for path, data in sorted(
-        files.items(), key=lambda item: (item[1] is not None, item[0])
-    ):  # a folder may become a file
-        name = os.fsencode(path)
-        if data is None:
-            if path in present:
-                yield b"0 " + b"0" * 40 + b"\t" + name + b"\0"
-            continue
-        mode, known = present.get(path, (_PLAIN, ""))
-        blob = write_blob(clone, data)
-        kept = mode if mode in _FILE_MODES else _PLAIN
-        if (mode, known) != (kept, blob):
-            yield f"{kept} {blob}\t".encode() + name + b"\0"
+    for path in sorted(path for path, data in files.items() if data is None and path in present):
+        yield b"0 " + b"0" * 40 + b"\t" + os.fsencode(path) + b"\0"  # first: a folder may become a file
+    kept = {path: data for path, data in sorted(files.items()) if data is not None}
+    for path, blob in zip(kept, write_blobs(clone, list(kept.values())), strict=True):
+        mode = present.get(path, (_PLAIN, ""))[0]
+        wanted = (mode if mode in _FILE_MODES else _PLAIN, blob)
+        if present.get(path) != wanted:
+            yield f"{wanted[0]} {blob}\t".encode() + os.fsencode(path) + b"\0"

@@ -70,10 +70,11 @@ def commit_on(recording: Recording, head: str) -> tuple[str | None, Changes]:
     return make_commit(clone, head, files, recording.message, recording.signature), changes
 
 
-def files_below(clone: Clone, head: str) -> Callable[[str], Iterable[str]]:
-    """Asks for the files of a commit at or below a path; paths are from the DVC root."""
+def files_below(clone: Clone, head: str) -> Callable[[Iterable[str]], Iterable[str]]:
+    """Asks for the files of a commit at or below some paths; paths are from the DVC root."""
 
-    def ask(path: str) -> Iterable[str]:
-        return [name.removeprefix(clone.prefix) for name in tree_files(clone, head, [clone.prefix + path])]
+    def ask(paths: Iterable[str]) -> Iterable[str]:
+        found = tree_files(clone, head, [clone.prefix + path for path in paths])
+        return [name.removeprefix(clone.prefix) for name in found]
 
     return ask
