@@ -12,6 +12,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
+from swath.dvc_border.without_git import ignored_names, tracked_names
 from swath.errors import UserError
 
 if TYPE_CHECKING:
@@ -138,5 +139,8 @@ def _git_names(repository: Repository, arguments: list[str], paths: Sequence[str
 
 
 def _git(repository: Repository, arguments: list[str], data: bytes) -> set[str]:
-    result = subprocess.run(["git", *arguments], cwd=repository.root, input=data, capture_output=True, check=False)
+    try:
+        result = subprocess.run(["git", *arguments], cwd=repository.root, input=data, capture_output=True, check=False)
+    except FileNotFoundError:  # the image of a job may have no Git
+        return tracked_names(repository) if arguments[0] == "ls-files" else ignored_names(repository, data)
     return {os.fsdecode(name) for name in result.stdout.split(b"\0") if name}

@@ -157,7 +157,7 @@ class RemoteStore:
         wanted = list({content.value: content for content in contents}.values())
         folders = [content for content in wanted if content.is_folder]
         files = [content for content in wanted if not content.is_folder]
-        moved = self._get([folder for folder in folders if not os.path.exists(self._cache.path(folder))], stop)
+        moved = self._get_listings(folders, stop)
         for folder in folders:
             inner = self._cache.files(folder)
             if inner is None:
@@ -165,6 +165,18 @@ class RemoteStore:
             files += [Content(file.value, legacy=folder.legacy) for file in inner]
         unique = {(content.value, content.legacy): content for content in files}.values()
         return moved + self._get([content for content in unique if not self._cache.has(content)], stop)
+
+    def pull_listings(self, contents: Iterable[Content]) -> None:
+        """Bring the listings of folders into the cache, without their files.
+
+        Raises:
+            UserError: the remote lacks one.
+            PassingFaultError: the remote does not answer.
+        """
+        self._get_listings([content for content in contents if content.is_folder], None)
+
+    def _get_listings(self, folders: Sequence[Content], stop: threading.Event | None) -> int:
+        return self._get([folder for folder in folders if not os.path.exists(self._cache.path(folder))], stop)
 
     def push(self, contents: Iterable[Content]) -> int:
         """Send objects of the cache, of folders all their files; what is there already stays.

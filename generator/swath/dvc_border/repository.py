@@ -188,7 +188,10 @@ class Repository:
             return None
         patterns = [f"*{PROJECT_FILE}", f"*{DATA_FILE_SUFFIX}", "*.dvcignore"]
         command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
-        result = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
+        try:
+            result = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
+        except FileNotFoundError:  # the image of a job may have no Git
+            return None
         if result.returncode:
             return None
         names = {os.fsdecode(name) for name in result.stdout.split(b"\0") if name}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swath.dvc_border.repository import Repository
+from swath.dvc_border.without_git import head_commit
 from swath.dvc_border.workspace import Workspace
 from swath.errors import UserError
 from swath.model.content import content_from_lock_item
@@ -48,7 +49,12 @@ def commit_id(repository: Repository, rev: str = "HEAD") -> str:
     Raises:
         UserError: there is no such revision.
     """
-    commit = _git(repository.root, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+    try:
+        commit = _git(repository.root, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+    except FileNotFoundError:  # the image of a job may have no Git
+        if rev == "HEAD":
+            return head_commit(repository)
+        raise UserError("there is no `git` here", hint="install it") from None
     if not commit:
         raise UserError(
             f"there is no revision {rev!r}", hint="see: git log; a shallow clone may lack it (git fetch --unshallow)"

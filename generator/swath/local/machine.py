@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from functools import cache
 from pathlib import Path
 
 import psutil
 
+from swath.execute.gpus import visible_gpus
 from swath.local.scheduler import Machine
 from swath.model.units import Size
 
@@ -40,12 +40,4 @@ def _memory_bytes() -> int:
 
 @cache
 def _gpus() -> tuple[int, ...]:
-    """Numbers of the NVIDIA GPUs that CUDA_VISIBLE_DEVICES leaves us."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return tuple(int(part) for part in visible.split(",") if part.strip().isdigit())
-    try:
-        result = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return tuple(range(sum(line.startswith("GPU ") for line in result.stdout.splitlines())))
+    return visible_gpus(os.environ)

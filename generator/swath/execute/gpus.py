@@ -1,0 +1,21 @@
+"""The NVIDIA GPUs of this machine, or of the container that we are in."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def visible_gpus(environ: Mapping[str, str]) -> tuple[int, ...]:
+    """Numbers of the GPUs that CUDA_VISIBLE_DEVICES leaves us."""
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(int(part) for part in visible.split(",") if part.strip().isdigit())
+    try:
+        result = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(range(sum(line.startswith("GPU ") for line in result.stdout.splitlines())))

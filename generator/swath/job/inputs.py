@@ -1,0 +1,102 @@
+"""Bring a stage's inputs into the checkout: exactly what is not there, from the cache, else from the remote.
+
+parts of each dep ─▶ there already? ─▶ in the cache? ─▶ pull ─▶ check out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from swath.errors import UserError
+from swath.model.content import Content
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+
+    from swath.dvc_border.remote_store import RemoteStore
+    from swath.dvc_border.workspace import Workspace
+    from swath.job.facts import JobFacts
+    from swath.model.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Data to bring.
+
+    Attributes:
+        path: from the root.
+        remote: where it lies; None: the default remote.
+        is_git: Git keeps it, so it is never a link into the cache.
+    """
+
+    path: str
+    content: Content
+    remote: str | None = None
+    is_git: bool = False
+
+
+def needed_inputs(stage: Stage, facts: JobFacts, disk: Workspace) -> list[Input]:
+    """What a stage reads that is not in the checkout, by path.
+
+    Args:
+        disk: the facts of the checkout.
+
+    Raises:
+        UserError: something was never made.
+    """
+    found: dict[str, Input] = {}
+    for path in [*(dep.path for dep in stage.deps), *(read.path for read in stage.params)]:
+        if "://" in path:
+            continue
+        for place, content in facts.parts(path).items():
+            if content is None:
+                message = f"{place}, which the stage {stage.name} reads, was never made"
+                raise UserError(message, place=stage.place, hint="start a new pipeline, or fetch it: dvc pull")
+            where, inner = _narrowed(path, place, content, facts)
+            if not inner.same_as(disk.tracked(where, legacy=inner.legacy)):
+                out = facts.output_at(place)
+                found[where] = Input(where, inner, out.remote if out else None, is_git=bool(out and not out.cache))
+    return [found[path] for path in sorted(found)]
+
+
+def _narrowed(path: str, place: str, content: Content, facts: JobFacts) -> tuple[str, Content]:
+    """Of a folder around a file that is read, only that file."""
+    if not path.startswith(f"{place}/"):
+        return place, content
+    inside = path[len(place) + 1 :]
+    files = facts.listing(content)
+    exact = next((file for file in files if file.relpath == inside), None)
+    return (path, Content(exact.value, legacy=content.legacy)) if exact else (place, content)
+
+
+def missing_bytes(inputs: list[Input], facts: JobFacts) -> int:
+    """How much has to come, as far as it is known: sizes stand in the lock."""
+    return sum(each.content.size or 0 for each in inputs if not facts.cache.has(each.content))
+
+
+def bring_inputs(
+    inputs: list[Input],
+    stores: Mapping[str | None, RemoteStore],
+    disk: Workspace,
+    stop: threading.Event,
+) -> int:
+    """Pull what the cache lacks, and check out.
+
+    Returns:
+        Bytes that came.
+
+    Raises:
+        UserError: the remote lacks something.
+        PassingFaultError: the remote does not answer, or no space is left.
+        InterruptedRunError: `stop` was set.
+    """
+    moved = 0
+    for remote in dict.fromkeys(each.remote for each in inputs):
+        wanted = [each.content for each in inputs if each.remote == remote]
+        lacking = [content for content in wanted if not disk.cache.has(content)]
+        moved += stores[remote].pull(lacking, stop) if lacking else 0
+    for each in inputs:
+        disk.cache.take(each.content, disk.absolute(each.path), copy=each.is_git)
+    return moved

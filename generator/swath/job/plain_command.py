@@ -1,0 +1,64 @@
+"""Commands that are no plain `swath exec`, in a CI job: in a shell, with as few of its variables as services get.
+
+On a machine of one's own such a command has the user's environment, as with DVC. A job's environment holds the tokens
+of GitLab, the registry and the remote; here it has what a service would have, and what a shell needs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from swath.execute.child import Child, run_child
+from swath.execute.environment import is_passed
+from swath.execute.shell import shell_words
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+    from typing import BinaryIO
+
+    from swath.dvc_border.workspace import Workspace
+    from swath.execute.attempts import ShellCall
+    from swath.model.invocation import Outcome
+
+_NAMES: Final = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV",
+    "CI", "GITLAB_CI", "SWATH_RUNTIME", "DOCKER_HOST",
+    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+})  # fmt: skip
+_PREFIXES: Final = ("NVIDIA_", "SWATH_VOLUME_")
+
+
+class PlainCommands:
+    """Runs commands in a shell."""
+
+    def __init__(self, disk: Workspace, environ: Mapping[str, str]) -> None:
+        self._disk, self._environ = disk, environ
+
+    def start(self, call: ShellCall, log: BinaryIO, stop: threading.Event) -> Outcome:
+        """Run a command once.
+
+        Raises:
+            UserError: there is no such shell.
+        """
+        environment = self.environment(call)
+        child = Child(
+            shell_words(call.command, environment),
+            Path(self._disk.absolute(call.stage.wdir)),
+            environment,
+            timeout_s=call.timeout_s,
+        )
+        return run_child(child, log, stop)
+
+    def environment(self, call: ShellCall) -> dict[str, str]:
+        """All variables of a command."""
+        chosen = {
+            name: value
+            for name, value in self._environ.items()
+            if name in _NAMES or name.startswith(_PREFIXES) or is_passed(name)
+        }
+        chosen["DVC_ROOT"] = str(self._disk.repository.root)
+        chosen["DVC_STAGE"] = call.stage.name
+        chosen["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, call.gpus))
+        return chosen

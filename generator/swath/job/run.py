@@ -1,0 +1,313 @@
+"""`swath job run`: one job of a compiled pipeline, on the runner.
+
+    checkout + fragments of the levels before ─▶ the plan again, same digest ─▶ fragments of the jobs before
+        ─▶ for each stage: look again, pull, run, save, push, own fragment ─▶ .swath/ (artifacts)
+
+The remote alone carries results between jobs; artifacts are a copy for people. A job that is run again goes on behind
+its last finished stage.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from swath.dvc_border.data_files import contents_by_path, read_data_files, tracked_paths
+from swath.dvc_border.gitignore import LateIgnores, folders_inside_deps, outputs_to_ignore, write_ignore_lines
+from swath.dvc_border.lock import entries_of_stages, read_entries
+from swath.dvc_border.patience import Patience
+from swath.dvc_border.remote_store import RemoteStore
+from swath.dvc_border.revision import commit_id
+from swath.dvc_border.workspace import Workspace
+from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError, SwathError, UserError
+from swath.execute.choose import runtime_choice
+from swath.execute.services import Services
+from swath.job.console import Console
+from swath.job.earlier_levels import files_and_entries
+from swath.job.facts import JobFacts
+from swath.job.fragments import open_own, put_files, upstream_fragments
+from swath.job.origin import read_origin
+from swath.job.planned import planned_jobs
+from swath.job.stage_work import StageWork, Tools
+from swath.job.store import store_of
+from swath.load.settings import load_settings
+from swath.load.workflows import load_workflows
+from swath.model.fragment import StageRecord
+from swath.record.merge import merge_fragments
+from swath.schema.decisions_text import decode
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from swath.dvc_border.repository import Repository
+    from swath.job.fragments import OwnFragment
+    from swath.job.origin import Origin
+    from swath.job.stage_work import Done
+    from swath.load.workflows import Loaded
+    from swath.model.content import Content
+    from swath.model.graph import StageGraph
+    from swath.model.invocation import RuntimeChoice
+    from swath.model.jobs import Job, PipelinePlan
+    from swath.model.lock_entry import LockEntry
+    from swath.model.plan import DecisionKind
+    from swath.model.settings import Settings
+    from swath.model.stage import Stage
+
+ARTIFACTS: Final = ".swath"
+DECISIONS_VARIABLE: Final = "SWATH_DECISIONS"
+_PATIENCE: Final = Patience(pauses_s=(1.0, 4.0, 15.0, 40.0, 120.0))  # longer than elsewhere: hours of work wait
+_LINKS: Final = ("reflink", "hardlink", "symlink", "copy")
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What the job's script says.
+
+    Attributes:
+        name: of the job.
+        plan_digest: that the pipeline was compiled with.
+        environ: of this process.
+    """
+
+    name: str
+    plan_digest: str
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The checkout, read as a whole."""
+
+    settings: Settings
+    loaded: Loaded
+    entries: dict[str, LockEntry]
+    tracked: Mapping[str, Content | None]
+    decisions: Mapping[str, DecisionKind]
+    plan: PipelinePlan
+    job: Job
+
+    @property
+    def graph(self) -> StageGraph:
+        return self.loaded.graph
+
+
+def run_job(repository: Repository, options: JobOptions, stop: threading.Event, stream: BinaryIO | None = None) -> None:
+    """Run one job's stages.
+
+    Args:
+        stop: set it to end early: what runs is ended, what is finished is kept.
+        stream: the job's log; None: stdout.
+
+    Raises:
+        UserError: the plan is another, a fragment is missing, or a stage's files are wrong.
+        StageFailedError: a stage failed.
+        PassingFaultError: a remote does not answer, or no space is left.
+        InterruptedRunError: `stop` was set.
+    """
+    console = Console(stream or sys.stdout.buffer, sections=bool(options.environ.get("CI")))
+    origin = read_origin(options.environ)
+    store, why = store_of(repository, options.environ, _PATIENCE)
+    if store is None:
+        hint = "jobs pass their results on through a DVC remote: dvc remote add -d NAME URL"
+        raise UserError(why.partition(":")[0], hint=hint)
+    opened = _open(repository, options, origin, store)
+    shared = _use_shared_cache(repository, opened.job.runner.cache)
+    store = RemoteStore(repository, patience=_PATIENCE) if shared else store
+    own = open_own(store, origin.pipeline, opened.plan, opened.job)
+    entries = _entries_before(repository, opened, own, store, origin)
+    if own.earlier:
+        console.say(f"attempt {own.fragment.attempt}: {len(own.fragment.stages)} stages are done already")
+    with _artifacts(repository, own) as folder:
+        tools = _tools(repository, opened, entries, _Surroundings(store, console, folder, shared, options.environ))
+        work = StageWork(tools, stop)
+        todo = [name for name in opened.job.stages if name not in own.fragment.stages]
+        for name in todo:
+            if stop.is_set():
+                raise InterruptedRunError("the job was stopped; what it has finished is kept")
+            _stage(work, opened.graph.stages[name], own, console, folder)
+        tools.disk.hasher.flush()
+
+
+def _open(repository: Repository, options: JobOptions, origin: Origin, store: RemoteStore) -> _Opened:
+    """Read the checkout and work the plan out again.
+
+    Raises:
+        UserError: the plan is another, or has no such job.
+    """
+    environ = options.environ
+    commit = origin.commit or commit_id(repository)
+    later: Mapping[str, LockEntry] = {}
+    if origin.level > 1:
+        later = files_and_entries(store, environ, commit, origin.level)(repository)
+    settings = load_settings(repository.root)
+    data = read_data_files(repository)
+    loaded = load_workflows(repository, tracked_paths(data))
+    graph = loaded.graph
+    entries = entries_of_stages(graph.stages.values(), read_entries(repository, loaded.workflows))
+    entries.update((name, entry) for name, entry in later.items() if name in graph.stages)
+    text = environ.get(DECISIONS_VARIABLE)
+    if text is None:
+        hint = "the compiled pipeline sets it; to run stages by hand: swath run"
+        raise UserError(f"{DECISIONS_VARIABLE} is not set: this is no job of a compiled pipeline", hint=hint)
+    decisions = decode(text, list(graph.stages))
+    plan = planned_jobs(repository, graph, decisions, settings, commit=commit, level=origin.level)
+    if plan.digest != options.plan_digest:
+        hint = "a file has changed since, or another version of Swath compiled the pipeline: start a new pipeline"
+        message = f"the plan of this checkout ({plan.digest}) is not the one of the pipeline ({options.plan_digest})"
+        raise UserError(message, hint=hint)
+    job = plan.job(options.name)
+    if job is None or not job.stages:
+        raise UserError(f"the plan has no job {options.name!r} with stages", hint="start a new pipeline")
+    return _Opened(settings, loaded, entries, contents_by_path(data), decisions, plan, job)
+
+
+def _entries_before(
+    repository: Repository, opened: _Opened, own: OwnFragment, store: RemoteStore, origin: Origin
+) -> dict[str, LockEntry]:
+    """The lock's entries, over them those of the jobs and the attempt before; what these wrote for Git is written."""
+    before = upstream_fragments(store, origin.pipeline, opened.plan, opened.job)
+    results = merge_fragments(opened.plan.commit, [*before, own.fragment])
+    put_files(repository, store, results.files)
+    fresh = {name: dict(record.lock) for name, record in results.stages.items() if record.lock is not None}
+    return {**opened.entries, **fresh}
+
+
+def _use_shared_cache(repository: Repository, folder: str | None) -> bool:
+    """Set DVC's cache to the runner's, for this process.
+
+    Raises:
+        UserError: it is not there, or cannot be written.
+    """
+    if folder is None:
+        return False
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        hint = f'mount it into jobs, writable: volumes = ["{folder}:{folder}"] in config.toml; or correct `runners`'
+        raise UserError(f"the runner's cache {folder} is not there for this job, or cannot be written", hint=hint)
+    links = repository.config["cache"].get("type") or list(_LINKS)
+    repository.set_over({"cache": {"dir": folder, "shared": "group", "type": links}})
+    os.umask(0o002)  # what this job writes there, others of the group may use
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """Where stages are done."""
+
+    store: RemoteStore
+    console: Console
+    folder: Path
+    shared: bool
+    environ: Mapping[str, str]
+
+
+def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEntry], around: _Surroundings) -> Tools:
+    graph = opened.graph
+    stages = [graph.stages[name] for name in opened.job.stages]
+    stores = _stores(repository, graph, stages, around.store)
+    tools = Tools(
+        facts=JobFacts(repository, entries, graph, opened.tracked, stores),
+        disk=Workspace(repository, entries),
+        stores=stores,
+        ignores=_write_ignores(repository, opened, stages),
+        services=Services(
+            repository.root,
+            opened.settings,
+            _runtime(around.environ, opened.settings),
+            around.environ,
+            in_ci=True,
+            scratch=lambda stage, words: tools.scratch[stage.name].of_command(stage, words),
+        ),
+        console=around.console,
+        logs=around.folder / "logs",
+        shared_cache=around.shared,
+        environ=around.environ,
+    )
+    return tools
+
+
+def _stores(
+    repository: Repository, graph: StageGraph, stages: Sequence[Stage], default: RemoteStore
+) -> dict[str | None, RemoteStore]:
+    """The remotes that these stages and those before them name."""
+    names = graph.before(stage.name for stage in stages)
+    remotes = {out.remote for name in names for out in graph.stages[name].outs if out.remote}
+    named = {name: RemoteStore(repository, name, _PATIENCE) for name in sorted(remotes) if name != default.name}
+    stores: dict[str | None, RemoteStore] = {None: default, default.name: default}
+    return stores | named
+
+
+def _write_ignores(repository: Repository, opened: _Opened, stages: Sequence[Stage]) -> LateIgnores:
+    """The `.gitignore` lines of all that the pipeline makes, as `swath run` writes them."""
+    moving = [opened.graph.stages[name] for name, kind in opened.decisions.items() if kind != "unchanged"]
+    paths = outputs_to_ignore(moving)
+    write_ignore_lines(repository, paths, folders=folders_inside_deps(opened.graph, paths))
+    own = outputs_to_ignore(stages)
+    return LateIgnores(repository, [p for p in own if not (repository.root / os.path.dirname(p)).is_dir()])
+
+
+def _runtime(environ: Mapping[str, str], settings: Settings) -> RuntimeChoice:
+    """SWATH_RUNTIME, else what swath.yaml's `execution` means inside a job."""
+    said = runtime_choice(None, environ)
+    if said != "auto":
+        return said
+    if settings.execution == "docker":
+        return "docker"
+    return "inside" if environ.get("CI") else "auto"
+
+
+def _stage(work: StageWork, stage: Stage, own: OwnFragment, console: Console, folder: Path) -> None:
+    """Do a stage, and note it in the fragment, whatever came of it."""
+    try:
+        with console.stage(stage.name, work.log_path(stage)):
+            done = work.do(stage)
+            if done.did != "failed":
+                own.add(stage.name, done.record, done.files)
+                console.say(_sentence(stage, done))
+                work.copy_metrics(stage, folder / "metrics")
+    except InterruptedRunError:
+        raise
+    except SwathError as error:
+        with suppress(SwathError):
+            own.add(stage.name, StageRecord(None, exit=error.exit_code), {})
+        if isinstance(error, PassingFaultError):
+            raise PassingFaultError(f"{stage.name}: {error}") from error
+        raise
+    if done.did == "failed":
+        with suppress(SwathError):
+            own.add(stage.name, done.record, {})
+        message = f"{stage.name} failed: {done.message}"
+        if done.passing:
+            raise PassingFaultError(f"{message}; the cause may pass: retry the job")
+        raise StageFailedError(message, [stage.name])
+
+
+def _sentence(stage: Stage, done: Done) -> str:
+    said = {"unchanged": "came out unchanged", "restored": "restored from the run cache"}.get(done.did)
+    return f"{stage.name} {said or f'done in {done.record.wall_s:.1f} s'}"
+
+
+@contextmanager
+def _artifacts(repository: Repository, own: OwnFragment) -> Iterator[Path]:
+    """A folder for logs and figures that becomes `.swath/` at the end.
+
+    Until then it lies where neither DVC nor Git looks: a stage may well read the whole checkout.
+    """
+    folder = repository.tmp_dir / "job"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            target = repository.root / ARTIFACTS
+            target.mkdir(exist_ok=True)
+            (target / ".gitignore").write_text("*\n", encoding="utf-8")
+            (folder / "fragment.json").write_text(own.text, encoding="utf-8")
+            shutil.copytree(folder, target, dirs_exist_ok=True)
