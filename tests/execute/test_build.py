@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import threading
 import uuid
@@ -13,6 +15,7 @@ import pytest
 from support.docker_engine import BASE_OVERRIDE, BUSYBOX_IMAGE
 from swath.errors import InterruptedRunError, UserError
 from swath.execute.container import DockerRuntime
+from swath.execute.image import recipe_for
 from swath.model.service import Image
 
 if TYPE_CHECKING:
@@ -96,3 +99,28 @@ def test_stop_ends_a_build(built: Bench) -> None:
     threading.Timer(2, built.stop.set).start()
     with pytest.raises(InterruptedRunError):
         built.run(built.invocation(built.service(image=Image(build="."))))
+
+
+def test_an_image_that_ci_has_pushed_is_not_built_again(built: Bench, registry: str) -> None:
+    """The Dockerfile's base is nowhere; what is under the content tag in the registry runs."""
+    group = f"{registry}/{uuid.uuid4().hex}"
+    invocation = built.invocation(built.service(image=Image(build=".")))
+    recipe = recipe_for(invocation.service, invocation.folder, built.root, gpus=False, environ={})
+    name = recipe.published(f"{group}/")
+    assert re.fullmatch(re.escape(f"{group}/task:") + "[0-9a-f]{12}-t1", name)
+    context = built.root.parent / "image"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {BUSYBOX_IMAGE}\nCOPY program.sh /opt/service/\n")
+    shutil.copy(invocation.folder / "program.sh", context)
+    for words in (["build", "-q", "-t", name, str(context)], ["push", "-q", name], ["rmi", name]):
+        subprocess.run(["docker", *words], capture_output=True, check=True)
+    built.runtime = DockerRuntime({**os.environ, "SWATH_REGISTRY": group})
+    outcome, log = built.run(invocation)
+    assert (outcome.exit_code, log) == (0, "/opt/service\nprogram.sh\n")
+    subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
+
+
+def test_a_registry_that_does_not_have_it_is_no_reason_to_stop(built: Bench, registry: str) -> None:
+    built.runtime = DockerRuntime({**os.environ, BASE_OVERRIDE: BUSYBOX_IMAGE, "SWATH_REGISTRY": f"{registry}/none"})
+    outcome, _ = built.run(built.invocation(built.service(image=Image(build="."))))
+    assert outcome.exit_code == 0

@@ -12,7 +12,7 @@ from docker import errors
 
 from support.docker_engine import BUSYBOX_IMAGE
 from swath.errors import PassingFaultError, UserError
-from swath.execute.engine import FOREIGN, translated
+from swath.execute.engine import FOREIGN, _gitlab_login, translated
 from swath.model.service import Image
 
 if TYPE_CHECKING:
@@ -63,3 +63,17 @@ def test_exceptions_are_translated(raised: Exception, expected: type[Exception],
 def test_every_exception_of_the_sdk_is_translated() -> None:
     classes = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)]
     assert all(issubclass(item, FOREIGN) for item in classes)
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("r.example.com:5050/a/b:c", {"username": "u", "password": "p"}),
+        ("r.example.com:50/a/b:c", None),
+        ("debian:12", None),
+    ],
+)
+def test_a_job_shows_its_token_to_its_own_registry_only(reference: str, expected: dict[str, str] | None) -> None:
+    variables = {"CI_REGISTRY": "r.example.com:5050", "CI_REGISTRY_USER": "u", "CI_REGISTRY_PASSWORD": "p"}
+    assert _gitlab_login(reference, variables) == expected
+    assert _gitlab_login(reference, {}) is None

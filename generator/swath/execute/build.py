@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from swath.execute.image import Recipe
     from swath.model.invocation import Invocation
 
+REGISTRY_VARIABLE: Final = "SWATH_REGISTRY"  # where services' images may lie already, such as CI's registry
 _TAIL_LINES: Final = 30
 _POLL_S: Final = 0.2
 _EMBEDDED_BUILDKIT_BEFORE: Final = 23  # Docker 23 moved the command's BuildKit client to the plugin buildx
@@ -53,7 +54,7 @@ def image_for(
         return built_image(engine, recipe, environ, log, stop)
     found = engine.image(reference)
     if not found:
-        engine.pull(reference, stop)
+        engine.pull(reference, stop, environ)
         found = engine.image(reference)
     if not found:
         raise PassingFaultError(f"the image {reference} was pulled, but the engine does not have it")
@@ -63,7 +64,7 @@ def image_for(
 def built_image(
     engine: Engine, recipe: Recipe, environ: Mapping[str, str], log: BinaryIO | None, stop: threading.Event
 ) -> str:
-    """The id of the image of `recipe`, built when the engine does not have it.
+    """The id of the image of `recipe`, built when neither the engine nor the registry of SWATH_REGISTRY has it.
 
     Raises:
         UserError: the build failed; the end of its log is in the message.
@@ -73,7 +74,7 @@ def built_image(
     if found := engine.image(recipe.tag):
         return found
     with _locked(recipe.tag, environ, stop), tempfile.TemporaryFile() as context:
-        if found := engine.image(recipe.tag):
+        if found := engine.image(recipe.tag) or _published(engine, recipe, environ, stop):
             return found
         write_context(recipe, context)
         context.seek(0)
@@ -88,6 +89,19 @@ def built_image(
     if not found:
         raise PassingFaultError(f"the image {recipe.tag} was built, but the engine does not have it")
     return found
+
+
+def _published(engine: Engine, recipe: Recipe, environ: Mapping[str, str], stop: threading.Event) -> str | None:
+    """The id of the same image as CI has pushed it; None when no registry is known, or none gives it to us."""
+    registry = environ.get(REGISTRY_VARIABLE)
+    if not registry:
+        return None
+    name = recipe.published(registry)
+    if found := engine.image(name):
+        return found
+    with contextlib.suppress(UserError, PassingFaultError):  # then it is built here
+        engine.pull(name, stop, environ)
+    return engine.image(name)
 
 
 class _BuildFailedError(Exception):

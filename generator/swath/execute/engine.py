@@ -111,8 +111,13 @@ class Engine:
                 return None
         return str(found["Id"])
 
-    def pull(self, reference: str, stop: threading.Event) -> None:
+    def pull(self, reference: str, stop: threading.Event, environ: Mapping[str, str] | None = None) -> None:
         """Fetch an image from its registry.
+
+        Args:
+            reference: the image's name.
+            stop: ends it when set.
+            environ: GitLab's variables for its own registry; where they are not, what `docker login` wrote counts.
 
         Raises:
             InterruptedRunError: `stop` was set.
@@ -121,7 +126,8 @@ class Engine:
         """
         try:
             with translated(self.address):
-                for line in self.api.pull(_without_tag(reference), stream=True, decode=True):
+                login = _gitlab_login(reference, environ or {})
+                for line in self.api.pull(_without_tag(reference), stream=True, decode=True, auth_config=login):
                     if stop.is_set():
                         raise InterruptedRunError(f"stopped while the image {reference} was pulled")
                     if "error" in line:
@@ -180,6 +186,13 @@ def translated(address: str) -> Iterator[None]:
                 f"no permission to use the Docker engine at {address}", hint="add yourself to the group docker"
             ) from error
         raise PassingFaultError(f"the Docker engine at {address} does not answer: {_first_line(error)}") from error
+
+
+def _gitlab_login(reference: str, environ: Mapping[str, str]) -> dict[str, str] | None:
+    """Name and password for an image of GitLab's own registry in a job; None: it is another's, or this is no job."""
+    user, password = environ.get("CI_REGISTRY_USER"), environ.get("CI_REGISTRY_PASSWORD")
+    is_its = reference.startswith(f"{environ.get('CI_REGISTRY') or ' '}/")
+    return {"username": user, "password": password} if is_its and user and password else None
 
 
 def _without_tag(reference: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from swath.errors import Place, UserError
-from swath.load.content_tag import NO_TOOL_LAYER, tag_of
+from swath.load.content_tag import NO_TOOL_LAYER, tag_of, with_tool_layer
 from swath.load.git_files import PROGRAM, GitFile, service_files
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from swath.model.service import Service
 
 BUILD_ARG_PREFIX: Final = "SWATH_BUILD_ARG_"
+_LOCAL: Final = "swath/"
 _ARG: Final = re.compile(r"^\s*ARG\s+(.+)$", re.MULTILINE | re.IGNORECASE)
 _REPOSITORY_NAME: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
@@ -50,6 +51,11 @@ class Recipe:
     files: tuple[GitFile, ...]
     dockerfile: str
     build_args: Mapping[str, str]
+
+    def published(self, registry: str) -> str:
+        """The name of the same image, with the tool layer, as CI pushes it to `registry`."""
+        name, _, tag = self.tag.removeprefix(_LOCAL).partition(":")
+        return f"{registry.rstrip('/')}/{name}:{with_tool_layer(tag)}"
 
 
 def recipe_for(
@@ -92,7 +98,7 @@ def recipe_for(
     return Recipe(
         service=service.name,
         variant=name,
-        tag=f"swath/{repository_name(service.name, name)}:{content}",
+        tag=f"{_LOCAL}{repository_name(service.name, name)}:{content}",
         context=context,
         files=_build_files(folder, context, files, dockerfile),
         dockerfile=dockerfile,

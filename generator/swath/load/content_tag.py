@@ -53,6 +53,11 @@ def tag_of(
     return f"{tag}-a{hashlib.sha256(document).hexdigest()[:8]}"
 
 
+def with_tool_layer(tag: str) -> str:
+    """The tag that an image of this machine's, which has no tool layer, would have in CI."""
+    return tag.replace(f"-t{NO_TOOL_LAYER}", f"-t{TOOL_LAYER}", 1)
+
+
 def tree_hash(folder: Path, files: Iterable[GitFile]) -> str:
     """The id, 40 hex digits, that Git gives a folder with these files."""
     tree: _Tree = {}
