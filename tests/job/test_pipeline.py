@@ -143,7 +143,7 @@ def test_equal_work_has_an_equal_key_whatever_else_changed(bench: Bench) -> None
 def test_targets(bench: Bench) -> None:
     assert stages(compiled(bench.root, targets=("other",))) == {"other": ("other",)}
     assert stages(compiled(bench.root, targets=("end",))) == {"first .. second": ("first", "second")}
-    with pytest.raises(UserError, match="there is no stage, dvc.yaml or output 'nothing'"):
+    with pytest.raises(UserError, match=r"there is no stage, dvc\.yaml or output 'nothing'"):
         compiled(bench.root, targets=("nothing",))
 
 

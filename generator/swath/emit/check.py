@@ -51,7 +51,7 @@ def _file_findings(
     document: Mapping[str, JSONValue], jobs: Jobs, text: str, settings: Settings, level: int
 ) -> Iterator[str]:
     yield from _over("the file", len(text.encode()), limits.YAML_BYTES, "bytes")
-    yield from _over("the file", _depth(document), limits.YAML_DEPTH, "levels of nesting")
+    yield from _over("the file", nesting(document), limits.YAML_DEPTH, "levels of nesting")
     yield from _over("child pipelines", level + _continues(jobs), limits.CHILD_LEVELS, "levels below the parent")
     if len(jobs) > settings.ci.max_jobs:
         yield f"the pipeline: {len(jobs)} jobs, `ci.max_jobs` of swath.yaml allows {settings.ci.max_jobs}"
@@ -132,6 +132,7 @@ def _seconds(value: JSONValue) -> int:
     return int(match[1] or 0) * 3600 + int(match[2] or 0) * 60 if match else 0
 
 
-def _depth(value: JSONValue) -> int:
+def nesting(value: JSONValue) -> int:
+    """How deep lists and mappings lie in each other; 0: the value is neither."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
+    return 1 + max(map(nesting, inner), default=0) if isinstance(value, dict | list) else 0

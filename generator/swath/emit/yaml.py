@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from swath.model.stage import JSONValue
 
+_RARE_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029\ufeff]")
 _WIDTH: Final = 100_000  # lines are never folded
 
 
@@ -33,8 +35,9 @@ class FlowMap(dict[str, "JSONValue"]):
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    """Scripts of several lines stand as they are."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    """Scripts of several lines stand as they are; rare line ends are written as escapes, PyYAML itself folds them."""
+    style = '"' if _RARE_LINE_ENDS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -2,7 +2,7 @@
 
     key(stage) = hash of its inputs as they are now, its outputs, and the keys of the stages behind which it will run
 
-Not DVC's key of the run cache: that one leaves out parameters called `size` or `nfiles` (DVC 3.67.1, `_get_cache_hash`).
+Not DVC's key of the run cache: that one leaves out parameters called `size` or `nfiles` (DVC 3.67.1, `stage/cache.py`).
 
 Two pipelines with a job of equal key share a `resource_group`: the second waits, and then finds the results.
 """
