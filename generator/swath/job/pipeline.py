@@ -112,7 +112,7 @@ def compile_pipeline(
         decisions = _decisions(graph, facts, settled=settled)
         chosen = _chosen(opened, options, document)
         wanted = scope(graph, decisions, chosen, opened.loaded.generators)
-        loads = Workloads(opened.repository.root, settings)
+        loads = Workloads(opened.repository.root, settings, environ)
         plan = planned_jobs(
             opened.repository,
             graph,

@@ -67,12 +67,15 @@ def planned_jobs(
 class Workloads:
     """What stages of one repository need; each service is read once.
 
+    Args:
+        environ: SWATH_BUILD_ARG_NAME changes an argument of images' builds; None: nothing does.
+
     Attributes:
         services: of the stages that were asked for so far: stage name to service name.
     """
 
-    def __init__(self, root: Path, settings: Settings) -> None:
-        self._root, self._settings = root, settings
+    def __init__(self, root: Path, settings: Settings, environ: Mapping[str, str] | None = None) -> None:
+        self._root, self._settings, self._environ = root, settings, environ
         self._service = cache(lambda name: load_service(root, name))
         self._image = cache(self._find_image)
         self._own = swath_image(settings)
@@ -124,7 +127,8 @@ class Workloads:
         if name is None:
             image = default_image(self._settings)
         else:
-            image = service_image(self._service(name), self._root, self._settings, gpus=gpus)
+            service = self._service(name)
+            image = service_image(service, self._root, self._settings, gpus=gpus, environ=self._environ)
         if image is not None:
             self._known[image.reference] = image
         return image
