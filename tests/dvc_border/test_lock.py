@@ -33,6 +33,14 @@ def test_existing_entries_keep_their_place_and_new_ones_follow_dvc_yaml(tmp_path
     assert (tmp_path / "dvc.lock").read_text() == dumps_yaml({"schema": "2.0", "stages": expected})
 
 
+def test_when_a_run_writes_does_not_show_in_the_order(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path, {"dvc.lock": LOCK})
+    order, own = {"dvc.yaml": ["a", "b", "c", "d", "e"]}, {"dvc.yaml": {"c", "d", "e"}}
+    for keys in ("e", "d", "ca"):
+        update_locks(repository, {"dvc.yaml": dict.fromkeys(keys, C)}, order, own)
+    assert list(read_entries(repository, ["dvc.yaml"])["dvc.yaml"]) == ["b", "a", "c", "d", "e"]
+
+
 def test_a_stage_that_dvc_yaml_does_not_name_comes_last(tmp_path: Path) -> None:
     repository = make_repository(tmp_path, {})
     update_locks(repository, {"dvc.yaml": {"gone": C, "a": A}}, {"dvc.yaml": ["a"]})

@@ -61,6 +61,7 @@ def test_stages_that_only_a_run_makes_known(tmp_path: Path) -> None:
     assert set(results.stages) == {"search", "use@a", "use@b"}
     _, recorded = record(project, project.checkout(), results)
     assert set(recorded.changes.stages) == {"search", "use@a", "use@b"}
+    assert project.show("main:dvc.lock") == bench.read("dvc.lock")  # though the run wrote `search` first
     assert project.show("main:found.yaml") == bench.read("found.yaml")
     assert project.show("main:.gitignore") == bench.read(".gitignore")
     fresh = project.clone()

@@ -11,7 +11,7 @@ from swath.errors import PassingFaultError, UserError
 from swath.schema.lock_text import read_lock, write_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from swath.dvc_border.repository import Repository
     from swath.model.lock_entry import LockEntry
@@ -64,13 +64,18 @@ def entries_of_stages(stages: Iterable[Stage], locks: Mapping[str, Mapping[str, 
 
 
 def update_locks(
-    repository: Repository, changes: Mapping[str, Mapping[str, LockEntry]], order: Mapping[str, Iterable[str]]
+    repository: Repository,
+    changes: Mapping[str, Mapping[str, LockEntry]],
+    order: Mapping[str, Iterable[str]],
+    movable: Mapping[str, Container[str]] | None = None,
 ) -> None:
     """Write entries into the locks: existing ones keep their place, new ones follow in the order of dvc.yaml.
 
     Args:
         changes: for each dvc.yaml, entries by stage key.
         order: for each dvc.yaml, all its stages' keys in order.
+        movable: for each dvc.yaml, keys that count as new though they may be there: a run writes more than once, and
+            when it does must not show in the order.
 
     Raises:
         PassingFaultError: another process holds DVC's lock, or no space is left.
@@ -82,10 +87,13 @@ def update_locks(
             if not entries:
                 continue
             name = lock_file(file)
-            _write(repository, name, merged_lock(_text(repository, name), name, entries, order.get(file, ())))
+            fresh = (movable or {}).get(file, ())
+            _write(repository, name, merged_lock(_text(repository, name), name, entries, order.get(file, ()), fresh))
 
 
-def merged_lock(text: str, name: str, entries: Mapping[str, LockEntry], order: Iterable[str]) -> str:
+def merged_lock(
+    text: str, name: str, entries: Mapping[str, LockEntry], order: Iterable[str], movable: Container[str] = ()
+) -> str:
     """The text of a lock after entries were written into it; the same for `swath run` and for what CI records.
 
     Args:
@@ -93,6 +101,7 @@ def merged_lock(text: str, name: str, entries: Mapping[str, LockEntry], order: I
         name: the lock's path, for messages.
         entries: by stage key.
         order: all stages' keys in the order of dvc.yaml: new entries follow the existing ones so.
+        movable: keys of `order` that count as new though they may be there.
 
     Raises:
         UserError: the lock is broken.
@@ -100,7 +109,9 @@ def merged_lock(text: str, name: str, entries: Mapping[str, LockEntry], order: I
     lock = read_lock(text, name)
     lock.update({key: entries[key] for key in lock if key in entries})
     keys = dict.fromkeys([*order, *entries])
-    lock.update({key: entries[key] for key in keys if key in entries and key not in lock})
+    new = {key: lock.pop(key) for key in keys if key in movable and key in lock}
+    new.update({key: entries[key] for key in keys if key in entries and key not in lock})
+    lock.update({key: new[key] for key in keys if key in new})
     datasets = _datasets(text)
     written = write_lock(lock)
     return written.replace("schema: '2.0'\n", "schema: '2.0'\n" + datasets, 1) if datasets else written

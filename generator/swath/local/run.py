@@ -16,7 +16,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -173,11 +173,14 @@ class _Run:
         self._machine = this_machine(options.jobs)
         self._durations = Durations(repository.tmp_dir)
         self._journal = Journal(repository.tmp_dir)
+        self._before: frozenset[str] | None = None  # stages that were in a lock when the run began
         self._done: set[str] = set()
 
     def round(self, summary: RunSummary) -> bool:
         """Do what can be known now; whether another round may find more."""
         project = read_project(self._repository)
+        if self._before is None:
+            self._before = frozenset(project.entries)
         names = _scope(project, self._options)
         generators = [name for name in project.loaded.generators if name in names and name not in self._done]
         workspace = project.workspace(names)
@@ -257,7 +260,7 @@ class _Run:
             if time.monotonic() - last_write > _LOCK_EVERY_S:
                 last_write = time.monotonic()
                 with contextlib.suppress(PassingFaultError):  # the journal has it all; the next minute tries again
-                    settle_journal(self._repository, self._journal, project)
+                    settle_journal(self._repository, self._journal, project, self._before)
 
         hooks = Hooks(do, demands.__getitem__, tick)  # type: ignore[arg-type]  # the results are the literals
         try:
@@ -265,7 +268,7 @@ class _Run:
             self._take(schedule, summary)
         finally:
             self._durations.save()
-            settle_journal(self._repository, self._journal, project)
+            settle_journal(self._repository, self._journal, project, self._before)
 
     def _shortage(self, stage: Stage) -> str:
         return self._machine.shortage(self._services.demand(stage))
@@ -292,11 +295,15 @@ def _write_ignores(repository: Repository, graph: StageGraph, stages: Sequence[S
     return LateIgnores(repository, [p for p in paths if not (repository.root / os.path.dirname(p)).is_dir()])
 
 
-def settle_journal(repository: Repository, journal: Journal, project: Project | None = None) -> None:
+def settle_journal(
+    repository: Repository, journal: Journal, project: Project | None = None, before: Container[str] | None = None
+) -> None:
     """Write what the journal has into the locks.
 
     Args:
         project: of the run that wrote the journal; None: an earlier one did, and others may have written locks since.
+        before: stages that were in a lock when that run began; those that came since stand in the order of dvc.yaml,
+            however often the run writes. None: all that are there.
 
     Raises:
         PassingFaultError: DVC's lock is held for long, or no space is left; the journal keeps everything.
@@ -305,12 +312,20 @@ def settle_journal(repository: Repository, journal: Journal, project: Project | 
     if not entries:
         return
     if project:
-        update_locks(repository, entries, stage_order(project.loaded))
+        update_locks(repository, entries, stage_order(project.loaded), _since(project, before))
     else:
         locks = read_entries(repository, entries)
         update_locks(repository, journal.pending(locks, lock_times_ns(repository, locks)), {})
     with repository_lock(repository):
         journal.drop(entries)
+
+
+def _since(project: Project, before: Container[str] | None) -> dict[str, frozenset[str]]:
+    """For each dvc.yaml the keys of its stages that were in no lock when the run began."""
+    workflows = project.loaded.workflows.items() if before is not None else ()
+    return {
+        file: frozenset(s.key for s in workflow.stages if s.name not in (before or ())) for file, workflow in workflows
+    }
 
 
 @contextlib.contextmanager
