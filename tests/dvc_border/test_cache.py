@@ -15,8 +15,9 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree as TheirTree
 
 from support.plain_repository import make_repository
-from swath.dvc_border.cache import Cache, remove
+from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher
+from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
 from swath.errors import PassingFaultError, UserError
 from swath.model.content import Content

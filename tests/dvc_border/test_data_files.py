@@ -12,7 +12,6 @@ import yaml
 from dvc.repo import Repo
 
 from support.plain_repository import make_repository
-from swath.dvc_border.cache import remove
 from swath.dvc_border.data_files import (
     DataOutput,
     bring_up_to_date,
@@ -20,6 +19,7 @@ from swath.dvc_border.data_files import (
     read_data_files,
     tracked_paths,
 )
+from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.workspace import Workspace
 from swath.errors import PassingFaultError, UserError

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from support.plain_repository import make_repository
-from swath.dvc_border.cache import remove
+from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.workspace import Workspace
 from swath.execute.save import restore_outputs, save_outputs

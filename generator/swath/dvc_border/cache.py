@@ -18,6 +18,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.content import FileHash
+from swath.dvc_border.removal import remove
 from swath.errors import PassingFaultError, UserError
 
 if TYPE_CHECKING:
@@ -320,17 +321,6 @@ def _move(source: str, target: str) -> None:
         if error.errno != errno.EXDEV:
             raise
         shutil.move(source, target)
-
-
-def remove(path: str) -> None:
-    """Remove a file, link or folder; nothing when there is none."""
-    try:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
-    except FileNotFoundError:
-        return
 
 
 @contextlib.contextmanager

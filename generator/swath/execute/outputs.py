@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swath.dvc_border.removal import remove
 from swath.errors import UserError
 from swath.model.arguments import items, volume_of
 
@@ -46,16 +47,3 @@ def missing_outputs(invocation: Invocation) -> list[str]:
     places = [path for path in output_paths(invocation) if not path.exists()]
     base = invocation.root / invocation.wdir
     return [str(path.relative_to(base)) for path in places]
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all in it; nothing when it is not there."""
-    if path.is_dir() and not path.is_symlink():
-        try:
-            path.rmdir()
-        except OSError:
-            from shutil import rmtree
-
-            rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

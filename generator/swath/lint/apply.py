@@ -68,10 +68,9 @@ def _write(path: Path, text: str) -> None:
         mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
         os.chmod(name, mode & 0o7777)
         os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
+    finally:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
-        raise
 
 
 def _umask() -> int:

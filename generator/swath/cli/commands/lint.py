@@ -10,6 +10,10 @@ import click
 
 from swath.cli.options import json_option, open_repository
 from swath.errors import EXIT_OK, UserError
+from swath.lint.apply import fix_repository
+from swath.lint.check import check_facts
+from swath.lint.document import finding_line, findings_document, summary
+from swath.lint.repository_facts import read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +30,6 @@ def lint(*, as_json: bool, fix: bool) -> int:
 
     Reports everything at once. Exits with 1 when there are errors, with 0 when there are only warnings.
     """
-    from swath.lint.apply import fix_repository
-    from swath.lint.check import check_facts
-    from swath.lint.document import findings_document, summary
-    from swath.lint.repository_facts import read_facts
-
     repository, _ = open_repository()
     facts = read_facts(repository)
     problems = check_facts(facts)
@@ -52,8 +51,6 @@ def lint(*, as_json: bool, fix: bool) -> int:
 
 
 def _print(findings: Sequence[Finding], fixed: Sequence[Fixed]) -> None:
-    from swath.lint.document import finding_line
-
     if sys.stdout.isatty():
         _print_coloured(findings, fixed)
         return
