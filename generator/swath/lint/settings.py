@@ -33,7 +33,8 @@ def check_settings(facts: RepositoryFacts) -> Iterator[Problem]:
             hint = did_you_mean(name, facts.services) or (one_of(facts.services) if facts.services else "take it out")
             place = document.place(*path)
             yield Problem(Finding(place, "unknown-service", f"there is no service '{name}'", hint))
-    if isinstance(document.value, dict) and "ci" in document.value:
+    ci = document.value.get("ci") if isinstance(document.value, dict) else None
+    if isinstance(ci, dict) and "workflows" in ci:  # not said, it means all there are
         for position, file in enumerate(facts.settings.ci.workflows):
             if file not in facts.workflow_files:
                 hint = did_you_mean(file, facts.workflow_files) or one_of(facts.workflow_files)

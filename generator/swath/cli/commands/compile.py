@@ -55,8 +55,11 @@ def _summary(compiled: Compiled) -> str:
     kinds = [decision.kind for decision in compiled.decisions.values()]
     planned = sum(len(job.stages) for job in compiled.plan.jobs)
     if not planned:
-        return f"{len(kinds)} stages, all up to date"
-    jobs = len(compiled.plan.jobs)
+        return f"all {len(kinds)} stages are up to date"
+    count = len(compiled.plan.jobs)
+    jobs = f"{count} job{'' if count == 1 else 's'}"
     later = "; the next level knows the rest" if compiled.plan.continues else ""
-    images = f", {len(compiled.builds)} to build" if compiled.builds else ""
-    return f"{planned} of {len(kinds)} stages in {jobs} jobs{images}{later}"
+    images = (
+        f", {len(compiled.builds)} image{'' if len(compiled.builds) == 1 else 's'} to build" if compiled.builds else ""
+    )
+    return f"{planned} of {len(kinds)} stages in {jobs}{images}{later}"

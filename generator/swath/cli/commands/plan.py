@@ -19,6 +19,9 @@ from swath.schema.plan_document import plan_document
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from swath.dvc_border.repository import Repository
+    from swath.model.graph import StageGraph
+    from swath.model.jobs import PipelinePlan
     from swath.model.plan import Decision
     from swath.model.stage import Stage
 
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 @click.option("--mermaid", "picture", flag_value="mermaid", help="Print the graph as a Mermaid flowchart.")
 @click.option("--dot", "picture", flag_value="dot", help="Print the graph for Graphviz.")
 @click.option("--rev", metavar="REV", help="Plan a Git revision from its lock, without any data on this machine.")
+@click.option(
+    "--jobs", "with_jobs", is_flag=True, help="With --json: the GitLab CI jobs too; a commit's: swath compile."
+)
 @click.option("--verify-remote", is_flag=True, help="With --rev: ask the remote whether unchanged outputs still exist.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Show unchanged stages too.")
 @click.option("-f", "--force", is_flag=True, help="As `run --force` would decide.")
@@ -38,6 +44,7 @@ def plan(
     as_json: bool,
     picture: str | None,
     rev: str | None,
+    with_jobs: bool,
     verify_remote: bool,
     everything: bool,
     force: bool,
@@ -48,6 +55,8 @@ def plan(
     """
     if verify_remote and not rev:
         raise click.UsageError("--verify-remote needs --rev: a workspace has its outputs itself")
+    if with_jobs and (rev or not as_json):
+        raise click.UsageError("--jobs goes with --json, and without --rev; for a commit: swath compile --json")
     repository, below = open_repository()
     if rev:
         graph, decisions = planned_revision(repository, rev, targets, below, verify_remote=verify_remote)
@@ -62,13 +71,21 @@ def plan(
         for group, why in project.loaded.pending.items():
             click.echo(f"swath: {group} is not known yet: {why}", err=True)
     if as_json:
-        click.echo(
-            json.dumps(plan_document(decisions, _services(graph.stages)), indent=2, ensure_ascii=False, default=str)
-        )
+        jobs = _jobs(repository, graph, decisions) if with_jobs else None
+        document = plan_document(decisions, _services(graph.stages), jobs)
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
     elif picture:
         click.echo((plan_view.mermaid if picture == "mermaid" else plan_view.dot)(graph, decisions))
     else:
         _print_table(decisions, everything=everything)
+
+
+def _jobs(repository: Repository, graph: StageGraph, decisions: Mapping[str, Decision]) -> PipelinePlan:
+    from swath.job.planned import planned_jobs
+    from swath.load.settings import load_settings
+
+    kinds = {name: decision.kind for name, decision in decisions.items()}
+    return planned_jobs(repository, graph, kinds, load_settings(repository.root))
 
 
 def _services(stages: Mapping[str, Stage]) -> dict[str, str | None]:

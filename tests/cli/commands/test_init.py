@@ -1,0 +1,175 @@
+"""`swath init` in DVC repositories of all kinds: what is written, what is left alone, and what is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.repositories import Bench, make_repository
+from swath.load.settings import load_settings
+from swath.model.settings import Settings
+
+STAGE = {"stages": {"copy": {"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]}}}
+FOREIGN = "stages: [build, check]\n\ncompile:   # ours\n  stage: build\n  script: [!reference [.x, script]]\n"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A DVC repository without services."""
+    return make_repository(tmp_path / "repo", {"in.txt": "1", "dvc.yaml": STAGE})
+
+
+def ci(bench: Bench, name: str = ".gitlab-ci.yml") -> dict[str, Any]:
+    """A CI file."""
+    return dict(yaml.safe_load(bench.read(name)))
+
+
+def judged(bench: Bench, name: str) -> str:
+    """What GitLab's schema says of a file."""
+    words = ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", name)
+    return bench.command(*words).stdout.strip()
+
+
+def test_what_is_written_and_said(bench: Bench) -> None:
+    bench.command("git", "remote", "add", "origin", "git@gitlab.example.com:team/forest.git")
+    result = bench.swath("init", check=True)
+    version = bench.swath("--version").stdout.strip()
+    assert result.stdout == (
+        "swath.yaml      written\n"
+        ".gitlab-ci.yml  written\n"
+        ".dvcignore      lines added\n"
+        "\n"
+        "What is left to do:\n"
+        "  1. say where data and models are kept: dvc remote add -d NAME URL\n"
+        "  2. set two variables at https://gitlab.example.com/team/forest/-/settings/ci_cd:\n"
+        "     SWATH_TOKEN       a project access token with write_repository, masked: results come back into Git with it\n"
+        "     SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)\n"
+        "  3. have runners with these tags: [docker]; `runners` of swath.yaml says what they offer\n"
+        f"  4. push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}: swath image push\n"
+        "  5. see the jobs before anything is pushed: swath compile\n"
+        "  6. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
+    )
+    assert load_settings(bench.root) == Settings()
+    assert judged(bench, ".gitlab-ci.yml") == "ok -- validation done"
+    bench.commit("init")
+    assert bench.swath("lint").returncode == 0
+    assert bench.swath("compile").returncode == 0
+
+
+def test_a_second_time_changes_nothing(bench: Bench) -> None:
+    bench.swath("init", check=True)
+    bench.commit("init")
+    result = bench.swath("init", check=True)
+    assert result.stdout.startswith(
+        "swath.yaml      as it should be\n.gitlab-ci.yml  as it should be\n.dvcignore      as it should be\n"
+    )
+    assert "commit:" not in result.stdout
+    assert not bench.command("git", "status", "--porcelain").stdout
+
+
+def test_what_was_changed_stays_without_force(bench: Bench) -> None:
+    bench.swath("init", check=True)
+    bench.write(
+        {".gitlab-ci.yml": bench.read(".gitlab-ci.yml") + "# mine\n", "swath.yaml": "ci: {gitlab_version: '18.2'}\n"}
+    )
+    said = bench.swath("init", check=True).stdout.splitlines()
+    assert [line for line in said if "differs" in line] == [
+        "swath.yaml      is there and differs; left as it is",
+        ".gitlab-ci.yml  is there and differs; left as it is",
+    ]
+    bench.swath("init", "--force", check=True)
+    assert "# mine" not in bench.read(".gitlab-ci.yml")
+    assert load_settings(bench.root) == Settings()
+
+
+def test_the_jobs(bench: Bench) -> None:
+    bench.swath("init", check=True)
+    document = ci(bench)
+    plan, run = document["swath:plan"], document["swath:run"]
+    assert plan["script"] == ["/opt/swath/bin/swath compile -o swath-child.yml"]
+    assert plan["artifacts"]["paths"] == ["swath-child.yml"]
+    assert plan["variables"] == {"GIT_DEPTH": "0"}
+    assert run["trigger"] == {"include": [{"artifact": "swath-child.yml", "job": "swath:plan"}], "strategy": "depend"}
+    assert run["variables"] == {"SWATH_PIPELINE": "$CI_PIPELINE_ID", "SWATH_PIPELINE_SOURCE": "$CI_PIPELINE_SOURCE"}
+    assert run["rules"][0] == {
+        "if": "$CI_MERGE_REQUEST_ID && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID != $CI_MERGE_REQUEST_PROJECT_ID",
+        "when": "never",
+    }
+    assert document["workflow"]["rules"][0] == {
+        "if": '$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_MESSAGE =~ /\\nSwath-Pipeline: /',
+        "when": "never",
+    }
+
+
+def test_the_servers_version_counts(bench: Bench) -> None:
+    bench.write({"swath.yaml": "ci: {gitlab_version: '18.2'}\nrunners: [{tags: [a, b]}]\nregistry: r.example.com/x\n"})
+    bench.swath("init", check=True)
+    document = ci(bench)
+    assert document["swath:run"]["trigger"]["strategy"] == "mirror"
+    assert document["swath:plan"]["retry"]["exit_codes"] == [75]
+    assert document["swath:plan"]["tags"] == ["a", "b"]
+    assert document["swath:plan"]["image"]["name"].startswith("r.example.com/x/swath:")
+
+
+def test_stages_that_ask_for_gpus_get_a_class_of_runners(bench: Bench) -> None:
+    meta = {"swath": {"resources": {"gpus": 2}}}
+    bench.write(
+        {
+            "dvc.yaml": {
+                "stages": {"train": {"cmd": "true > model", "deps": ["in.txt"], "outs": ["model"], "meta": meta}}
+            }
+        }
+    )
+    bench.commit("train")
+    bench.swath("init", check=True)
+    assert [runner.gpus for runner in load_settings(bench.root).runners] == [0, 2]
+    assert "  # train\n" in bench.read("swath.yaml")
+
+
+def test_a_foreign_ci_file_gets_one_include(bench: Bench) -> None:
+    bench.write({".gitlab-ci.yml": FOREIGN})
+    result = bench.swath("init", check=True)
+    assert ".gitlab/swath.yml  written\n.gitlab-ci.yml     lines added\n" in result.stdout
+    assert bench.read(".gitlab-ci.yml") == f"include:\n  - local: .gitlab/swath.yml\n\n{FOREIGN}"
+    document = ci(bench, ".gitlab/swath.yml")
+    assert {document[name]["stage"] for name in document} == {"check"}
+    assert "workflow" not in document
+    assert judged(bench, ".gitlab/swath.yml") == "ok -- validation done"
+    before = bench.read(".gitlab-ci.yml")
+    bench.swath("init", check=True)
+    bench.swath("init", "--force", check=True)
+    assert bench.read(".gitlab-ci.yml") == before
+
+
+def test_a_ci_file_that_cannot_be_changed_safely_is_left_with_a_note(bench: Bench) -> None:
+    text = "spec:\n  inputs: {x: {default: y}}\n---\njob: {script: [x]}\n"
+    bench.write({".gitlab-ci.yml": text})
+    result = bench.swath("init", check=True)
+    assert "add this to .gitlab-ci.yml by hand:\n\n  include:\n    - local: .gitlab/swath.yml\n" in result.stdout
+    assert bench.read(".gitlab-ci.yml") == text
+
+
+def test_lines_of_dvcignore_are_added_once(bench: Bench) -> None:
+    bench.write({".dvcignore": "mine\n__pycache__"})
+    bench.swath("init", check=True)
+    assert bench.read(".dvcignore") == (
+        "mine\n__pycache__\n"
+        "# What does not count when a folder is a dependency: a test or a README makes no result stale.\n"
+        "services/*/tests\nservices/*/README*\n.gitignore\n"
+    )
+
+
+def test_a_token_in_the_address_is_not_said(bench: Bench) -> None:
+    bench.command("git", "remote", "add", "origin", "https://me:glpat-secret@gitlab.example.com:8443/a/b/c.git")
+    result = bench.swath("init", check=True)
+    assert "https://gitlab.example.com/a/b/c/-/settings/ci_cd" in result.stdout
+    assert "secret" not in result.stdout + result.stderr
+
+
+def test_outside_of_a_dvc_repository(tmp_path: Path) -> None:
+    result = Bench(tmp_path).swath("init")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "swath: not inside a DVC repository\n  go to one, or make one with: git init && dvc init\n"
