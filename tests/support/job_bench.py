@@ -6,7 +6,6 @@ import io
 import itertools
 import os
 import subprocess
-
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # As scmrepo (pathspec) escapes; and the spaces at the end, which Git drops otherwise.
 _SPECIAL = re.compile(r"([\\!*?#\[\]]| (?= *$))")
 
+_LITERAL = ":(literal)"
+
 
 def outputs_to_ignore(stages: Iterable[Stage]) -> list[str]:
     """Outputs, from the root, whose data is DVC's and not Git's; in order."""
@@ -134,7 +136,7 @@ def _git_names(repository: Repository, arguments: list[str], paths: Sequence[str
         return _git(repository, arguments, data) & set(paths) if paths else set()
     found: set[str] = set()
     for start in range(0, len(paths), 500):
-        found |= _git(repository, [*arguments, *[f":(literal){path}" for path in paths[start : start + 500]]], b"")
+        found |= _git(repository, [*arguments, *[f"{_LITERAL}{path}" for path in paths[start : start + 500]]], b"")
     return found
 
 
@@ -142,5 +144,9 @@ def _git(repository: Repository, arguments: list[str], data: bytes) -> set[str]:
     try:
         result = subprocess.run(["git", *arguments], cwd=repository.root, input=data, capture_output=True, check=False)
     except FileNotFoundError:  # the image of a job may have no Git
-        return tracked_names(repository) if arguments[0] == "ls-files" else ignored_names(repository, data)
+        if arguments[0] != "ls-files":
+            return ignored_names(repository, data)
+        return tracked_names(
+            repository, [word.removeprefix(_LITERAL) for word in arguments if word.startswith(_LITERAL)]
+        )
     return {os.fsdecode(name) for name in result.stdout.split(b"\0") if name}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from swath.dvc_border.repository import Repository
 
 
-def tracked_names(repository: Repository) -> set[str]:
-    """All files that Git tracks, from the repository's root."""
+def tracked_names(repository: Repository, paths: Iterable[str]) -> set[str]:
+    """The files that Git tracks at or below some paths; all from the repository's root."""
     git, prefix = _open(repository)
+    wanted = set(paths)
     names = (os.fsdecode(name) for name in git.open_index())
-    return {name[len(prefix) :] for name in names if name.startswith(prefix)}
+    own = (name[len(prefix) :] for name in names if name.startswith(prefix))
+    return {name for name in own if name in wanted or any(str(up) in wanted for up in PurePosixPath(name).parents)}
 
 
 def ignored_names(repository: Repository, data: bytes) -> set[str]:
