@@ -7,6 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from dvc.fs import localfs
+from dvc.repo import Repo
 
 from swath.errors import UserError
 from swath.load.content_tag import tree_hash
@@ -207,3 +209,43 @@ def test_an_index_that_cannot_be_read(root: Path) -> None:
     with pytest.raises(UserError) as caught:
         names(root)
     assert str(caught.value) == "Git's index cannot be read: version 9\n  see: git status"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ("services/*/tests\n__pycache__\n", ""),
+        ("*.txt\n", "!keep.txt\n"),
+        ("", "*.txt\n!keep.txt\n"),
+        ("services/a/lib/\n", "!lib/\n"),
+        ("lib\n!lib/keep.txt\n", ""),
+        ("/lib\n", "/lib\n"),
+        ("services/a/**/deep\n", "#x\n\\#y\n"),
+        ("services/a/*\n!services/a/lib\n", ""),
+        ("lib/*.txt\nservices/a/lib/[a-k]*\n", "x?\n"),
+    ],
+)
+def test_dvcignore_is_read_as_dvc_reads_it(tmp_path: Path, outer: str, inner: str) -> None:
+    """DVC hashes the same files of the folder when it is a dependency."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    folder = tmp_path / "services/a"
+    for name in (
+        "run.py",
+        "keep.txt",
+        "x.txt",
+        "lib/keep.txt",
+        "lib/a.py",
+        "lib/deep/x",
+        "tests/t.py",
+        "xy",
+        "#x",
+        "#y",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (tmp_path / ".dvcignore").write_text(outer)
+    (folder / ".dvcignore").write_text(inner)
+    with Repo(str(tmp_path)) as repo:
+        expected = {os.path.relpath(path, folder) for path in repo.dvcignore.find(localfs, str(folder))}
+    assert {file.path for file in service_files(folder, tmp_path)} == expected
