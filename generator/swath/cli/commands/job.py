@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Final
 
 import click
 
 from swath.cli.commands.job_collect import collect
 from swath.cli.interrupt import interruptible
 from swath.cli.options import open_repository
+from swath.cli.trust import trust_checkout
 from swath.job.run import JobOptions, run_job
-
-# The runner's helper checked the files out, as another user: Git is to trust them all the same.
-_TRUST: Final = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
 
 
 @click.group()
@@ -32,8 +29,7 @@ def run(*, name: str, plan_digest: str) -> None:
     the DVC remote: a job that is run again goes on from there.
     """
     environ = dict(os.environ)
-    if "GIT_CONFIG_COUNT" not in os.environ:
-        os.environ.update(_TRUST)
+    trust_checkout()
     repository, _ = open_repository()
     stop = threading.Event()
     with interruptible(stop):

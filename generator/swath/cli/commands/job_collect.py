@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from swath.cli.options import open_repository
+from swath.cli.trust import trust_checkout
 from swath.errors import UserError
 from swath.job.collect import Bot, Collector, collect_results, gather, with_plan, write_here
 from swath.job.origin import Origin, read_origin
@@ -34,8 +35,9 @@ def collect(*, plan_digest: str | None, write: bool) -> None:
     On the default branch that is a commit, for merge requests a DVC experiment, as swath.yaml's `record` says. What a
     failed pipeline has finished becomes an experiment whose name ends in -failed.
     """
-    repository, _ = open_repository()
     environ = dict(os.environ)
+    trust_checkout()
+    repository, _ = open_repository()
     origin = read_origin(environ)
     store, why = store_of(repository, environ)
     if store is None:
@@ -116,8 +118,9 @@ def _time(seconds: float) -> str:
 
 
 def _raise_for(gathered: Gathered) -> None:
+    if len(gathered.broken) == 1:
+        hint = "what its job did is not recorded: retry that job, then this one"
+        raise UserError(f"a fragment cannot be read: {gathered.broken[0]}", hint=hint)
     if gathered.broken:
-        raise UserError(
-            f"{len(gathered.broken)} fragments cannot be read: {', '.join(gathered.broken)}",
-            hint="what their jobs did is not recorded: retry those jobs, then this one",
-        )
+        hint = "what their jobs did is not recorded: retry those jobs, then this one"
+        raise UserError(f"{len(gathered.broken)} fragments cannot be read: {', '.join(gathered.broken)}", hint=hint)
