@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "run": ("run", "Bring stages up to date, in parallel, on this machine."),
     "exec": ("exec_help", "Run one service, inside a stage's cmd."),
     "compile": ("compile", "Write the GitLab CI pipeline that brings stages up to date."),
+    "image": ("image", "Push Swath's own image, and list the images of all services."),
     "job": ("job", "What GitLab jobs call: run stages, record results."),
     "verify": ("verify", "Run recorded stages again, and say which give something else."),
     "service": ("service", "List, show, make, build and test services."),

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -26,11 +26,13 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from swath.errors import PassingFaultError, UserError
 from swath.images.credentials import credentials_for
 from swath.images.reference import resolved, split_reference
+from swath.images.swath_image import MANIFEST_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from swath.images.service_image import ServiceImage
+    from swath.images.swath_image import Blob, BuiltImage
 
 INSECURE_VARIABLE: Final = "SWATH_INSECURE_REGISTRIES"
 _LONGEST_PAUSE_S: Final = 30.0  # of those that a registry asks for
@@ -119,6 +121,35 @@ def add_tags(
         registry.tag(resolved(reference, environ), tags)
 
 
+def push_image_parts(
+    image: BuiltImage,
+    reference: str,
+    tags: Iterable[str],
+    environ: Mapping[str, str],
+    *,
+    patience: Patience = _PATIENCE,
+) -> int:
+    """Push an image that lies on this machine as files: what the registry lacks of it, then its manifest.
+
+    Args:
+        reference: repository and tag, which may hold variables.
+        tags: further ones.
+
+    Returns:
+        Bytes that went.
+
+    Raises:
+        UserError: the registry refuses us, or is not known.
+        PassingFaultError: the registry does not answer.
+    """
+    full = resolved(reference, environ)
+    with contextlib.closing(_Registries(environ, patience)) as registry:
+        sent = sum(registry.push_blob(full, blob) for blob in image.blobs)
+        registry.put_manifest(full, (MANIFEST_TYPE, image.manifest))
+        registry.tag(full, tags)
+    return sent
+
+
 @dataclass(slots=True)
 class _Connection:
     """What one thread keeps: an HTTP session, and how it shows who it is, by scope."""
@@ -177,6 +208,29 @@ class _Registries:
                 "PUT", host, repository, f"manifests/{tag}", actions="pull,push", body=(kind, answer.content)
             )
             _checked(put, f"{reference} as {tag}", ok=requests.codes.created)
+
+    def push_blob(self, reference: str, blob: Blob) -> int:
+        """Send a part of an image, unless the registry has it; the bytes that went."""
+        host, repository, _ = split_reference(reference)
+        there = self._ask("HEAD", host, repository, f"blobs/{blob.digest}", actions="pull,push")
+        if there.status_code == _OK:
+            return 0
+        begun = self._ask("POST", host, repository, "blobs/uploads/", actions="pull,push")
+        _checked(begun, reference, ok=requests.codes.accepted)
+        place = urljoin(begun.url, begun.headers["Location"])
+        place += ("&" if "?" in place else "?") + urlencode({"digest": blob.digest})
+        auth = self._connection().shown.get(f"{host}/{repository}:pull,push", _Nobody())
+        with blob.path.open("rb") as content:
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+            done = self._send(host, requests.Request("PUT", place, headers=headers, data=content), auth)
+        _checked(done, reference, ok=requests.codes.created)
+        return blob.size
+
+    def put_manifest(self, reference: str, body: tuple[str, bytes]) -> None:
+        """Make a tag mean an image whose parts are there."""
+        host, repository, tag = split_reference(reference)
+        answer = self._ask("PUT", host, repository, f"manifests/{tag}", actions="pull,push", body=body)
+        _checked(answer, reference, ok=requests.codes.created)
 
     def _ask(
         self, method: str, host: str, repository: str, path: str, *, actions: str, body: tuple[str, bytes] | None = None
@@ -250,6 +304,8 @@ class _Registries:
         fault = ""
         for pause_s in (*self._patience.pauses_s, None):
             wait_s = pause_s
+            if hasattr(request.data, "seek"):
+                request.data.seek(0)
             try:
                 answer = self._connection().session.request(
                     request.method, request.url, params=request.params, headers=request.headers, data=request.data,

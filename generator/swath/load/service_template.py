@@ -22,13 +22,13 @@ SUFFIX: Final = ".j2"
 DEFAULT: Final = "processing"
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 # In an installed Swath they lie in the package, in a checkout at its root.
-_SHIPPED: Final = (_PACKAGE / TEMPLATES, _PACKAGE.parents[1] / TEMPLATES)
+SHIPPED_TEMPLATES: Final = (_PACKAGE / TEMPLATES, _PACKAGE.parents[1] / TEMPLATES)
 
 
 def template_folders(root: Path | None) -> dict[str, Path]:
     """Name and folder of each template, sorted by name; the repository's own go before those that come with Swath."""
     found: dict[str, Path] = {}
-    for place in (*_SHIPPED, *([root / TEMPLATES] if root else [])):
+    for place in (*SHIPPED_TEMPLATES, *([root / TEMPLATES] if root else [])):
         if place.is_dir():
             found |= {child.name: child for child in place.iterdir() if child.is_dir()}
     return dict(sorted(found.items()))
