@@ -352,7 +352,7 @@ def test_it_works_without_git_and_leaves_nothing_that_counts(house: JobBench, tm
     job = pipeline.start("cut", bench, PATH=str(programs))
     said, _ = job.communicate(timeout=120)
     assert job.returncode == 0, said
-    assert (bench.root / ".gitignore").read_text() == "/model\n/tiles\n"
+    assert (bench.root / ".gitignore").read_text() == "/tiles\n/model\n"
     assert bench.command("git", "status", "--porcelain").stdout == "?? .gitignore\n"
     assert sorted(p.name for p in (bench.root / ".swath").iterdir()) == [".gitignore", "fragment.json", "logs"]
 

@@ -94,13 +94,21 @@ class Pipeline:
 
 
 class JobBench:
-    """A repository, its remote in a folder, and its pipelines."""
+    """A repository, its remote in a folder, and its pipelines.
 
-    def __init__(self, root: Path, files: Mapping[str, Any]) -> None:
-        self.root, self.far = root, root / "far"
-        self.far.mkdir(parents=True)
+    Args:
+        far: the folder; as this machine sees it.
+        url: of the remote; empty: the folder itself.
+        environ: of all its pipelines.
+    """
+
+    def __init__(
+        self, root: Path, files: Mapping[str, Any], far: Path | None = None, url: str = "", **environ: str
+    ) -> None:
+        self.root, self.far, self.environ = root, far or root / "far", environ
+        self.far.mkdir(parents=True, exist_ok=True)
         self.bench = make_repository(root / "repo", files)
-        self.bench.command("dvc", "remote", "add", "-q", "-d", "far", str(self.far))
+        self.bench.command("dvc", "remote", "add", "-q", "-d", "far", url or str(self.far))
         self.bench.commit("remote")
         self._clones = itertools.count(1)
 
@@ -123,6 +131,7 @@ class JobBench:
             "SHELL": "/bin/sh",
             "SWATH_PIPELINE": identifier,
             "CI_COMMIT_SHA": commit,
+            **self.environ,
             **environ,
         }
         here = os.getcwd()

@@ -134,7 +134,10 @@ class Repository:
             os.umask(mask)
         btime = self.dvc_dir / "tmp" / "btime"
         born = btime.stat().st_mtime if btime.exists() else self._write_btime(btime)
-        user = getpass.getuser()
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a user id without a name, as jobs in containers have it
+            user = str(os.getuid())
         key = (str(self.home), None, born, user, version_tuple[0], 0)
         token = hashlib.md5(repr(key).encode(), usedforsecurity=False).hexdigest()
         return os.path.join(base, token)
