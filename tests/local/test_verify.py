@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from pathlib import Path
@@ -171,32 +170,6 @@ def test_links_into_the_cache_stay_unharmed(tmp_path: Path, kind: str) -> None:
     made.commit()
     assert verify(made, "random", "behind")["behind"].kind == "same"
     assert made.command("dvc", "status", "fine", "random", "behind").stdout.strip() == CLEAN
-
-
-def test_the_command_line_prints_a_table_and_ends_with_4(bench: Bench) -> None:
-    done = bench.swath("verify", "fine", "random", "always")
-    assert done.returncode == 4
-    lines = done.stdout.splitlines()
-    assert lines[0].split() == ["stage", "result", "what"]
-    assert lines[1].startswith("random  differs  drawn: ")
-    assert lines[-1] == "1 same, 1 differs, 1 skipped"
-    assert done.stderr.splitlines()[-1] == "swath: 1 stage does not give what is recorded: random"
-
-
-def test_the_document(bench: Bench) -> None:
-    done = bench.swath("verify", "--json", "fine", "random")
-    document = json.loads(done.stdout)
-    assert (done.returncode, document["version"]) == (4, 1)
-    assert document["commit"] == bench.command("git", "rev-parse", "HEAD").stdout.strip()
-    fine, drawn = document["stages"]
-    assert (fine["name"], fine["result"], fine["outs"]) == ("fine", "same", [])
-    assert drawn["outs"][0]["path"] == "drawn"
-    assert {"path": "other", "change": "changed"} in drawn["outs"][0]["files"]
-
-
-def test_all_the_same_is_exit_0(bench: Bench) -> None:
-    done = bench.swath("verify", "fine", "late")
-    assert (done.returncode, done.stdout) == (0, "2 same\n")
 
 
 @pytest.mark.parametrize(
