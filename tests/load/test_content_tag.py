@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +66,8 @@ def test_times_and_other_mode_bits_do_not(root: Path) -> None:
     tag = content_tag(root / "services/a", root)
     (root / "services/a/lib/code.py").chmod(0o666)
     assert content_tag(root / "services/a", root) == tag
+
+
+def test_another_swath_is_another_tool_layer() -> None:
+    """Raise TOOL_LAYER with the version: else service images keep the /opt/swath of the version before."""
+    assert {version("swath"): TOOL_LAYER} == {"0.1.0": 1}
