@@ -7,6 +7,7 @@ A folder is an example: input, expected pipeline, and a README that is its page 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,14 +76,24 @@ def compiled(case: str, root: Path, registry: str) -> Compiled:
     return compile_pipeline(Repository(root), options, {"CI_REGISTRY_IMAGE": registry}, None)
 
 
+def without_build_scripts(text: str) -> str:
+    """How images are built has examples of its own, in tests/images."""
+    return re.sub(
+        r"^(build:.*\n(?:  .*\n)*?)  script:\n(?:    .*\n|\n(?=    ))+",
+        r"\1  script: [...]\n",
+        text,
+        flags=re.MULTILINE,
+    )
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_example(case: str, tmp_path: Path, registry: str) -> None:
     root = repository_of(case, tmp_path / "repo")
     text = compiled(case, root, registry).text
     expected = GOLDEN / case / "expected.yml"
     if os.environ.get("SWATH_GOLDEN") == "write":
-        expected.write_text(text, encoding="utf-8")
-    assert text == expected.read_text(encoding="utf-8")
+        expected.write_text(without_build_scripts(text), encoding="utf-8")
+    assert without_build_scripts(text) == expected.read_text(encoding="utf-8")
     assert check(yaml.safe_load(text), text, load_settings(root)) == ()
 
 

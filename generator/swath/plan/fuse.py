@@ -4,7 +4,8 @@
          └──────▶ filter@a ────────────┴▶ …      the same item and nothing else in between: joins it too
 
 A stage joins the thread T of one of its upstream stages when it runs in the same place, waits for nothing that T does
-not wait for itself, and either T leads nowhere else, or both are about the same item of a `foreach`. Edges between
+not wait for itself, and either it needs T's last stage and T leads nowhere else, or both are about the same item of a
+`foreach`. Edges between
 threads then lead from earlier to later threads only: there are no cycles, whatever the graph is.
 
 Threads are made of the whole graph, whatever was decided: equal work has equal jobs from commit to commit.
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Hashable, Mapping
+    from collections.abc import Container, Hashable, Mapping, Sequence
 
     from swath.model.graph import StageGraph
     from swath.model.stage import Stage
@@ -60,8 +61,19 @@ def fuse(graph: StageGraph, places: Mapping[str, Hashable], long: Container[str]
     threads: list[Thread] = []
     number_of: dict[str, int] = {}
     for name, stage in graph.stages.items():
-        upstream = {number_of[up] for up in graph.upstream[name]}
-        number = _thread_for(stage, upstream, threads, places[name], is_long=name in long)
+        needs = graph.upstream[name]
+        upstream = {number_of[up] for up in needs}
+        candidates = sorted(upstream, reverse=True) if len(upstream) <= _MOST_CANDIDATES else []
+        number = next(
+            (
+                number
+                for number in candidates
+                if threads[number].place == places[name]
+                and upstream - {number} <= threads[number].upstream
+                and _belongs(stage, needs, threads[number], is_long=name in long)
+            ),
+            None,
+        )
         if number is None:
             number = len(threads)
             depth = 1 + max((threads[up].depth for up in upstream), default=-1)
@@ -81,18 +93,9 @@ def item_of(stage: Stage) -> str | None:
     return stage.key.partition("@")[2] or None
 
 
-def _thread_for(
-    stage: Stage, upstream: set[int], threads: list[Thread], place: Hashable, *, is_long: bool
-) -> int | None:
-    """The number of the thread that a stage joins; None: it begins one."""
-    if len(upstream) > _MOST_CANDIDATES:
-        return None
+def _belongs(stage: Stage, needs: Sequence[str], thread: Thread, *, is_long: bool) -> bool:
+    """Whether a stage goes on where a thread ends, or is about the same item."""
     item = item_of(stage)
-    for number in sorted(upstream, reverse=True):
-        thread = threads[number]
-        if thread.place != place or not upstream - {number} <= thread.upstream:
-            continue
-        same_item = item is not None and thread.items == {item} and not (is_long or thread.long)
-        if thread.leads_to == {stage.name} or same_item:
-            return number
-    return None
+    if item is not None and thread.items == {item} and not (is_long or thread.long):
+        return True
+    return thread.leads_to == {stage.name} and thread.stages[-1] in needs
