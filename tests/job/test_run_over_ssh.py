@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import threading
@@ -28,7 +27,6 @@ pytestmark = [
     pytest.mark.slow,
     # A line that is cut leaves tasks of asyncssh behind.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::getpass.GetPassWarning"),  # asyncssh asks once more, of nobody
 ]
 
 
@@ -108,10 +106,7 @@ def test_a_line_that_stalls_for_long_is_a_passing_fault(house: JobBench, line: L
     assert store.read_text("swath/a") == "b"
 
 
-def test_a_wrong_password_is_told_at_once_without_it(
-    house: JobBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO())  # a job has nothing to read
+def test_a_wrong_password_is_told_at_once_without_it(house: JobBench, tmp_path: Path) -> None:
     settings = tmp_path / "settings"
     settings.write_text("['remote \"far\"']\n    user = dvc\n    password = hush-hush\n")
     store = quick_store(house, house.environ, Patience(stall_s=20, pauses_s=(5.0, 5.0, 5.0)))

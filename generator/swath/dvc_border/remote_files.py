@@ -11,6 +11,7 @@ import contextlib
 import os
 import posixpath
 import re
+import sys
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -65,6 +66,8 @@ class RemoteFiles:
 
             self._class, self._arguments, self._root = get_cloud_fs(self._config, name=self.name)
         self.protocol = str(self._class.protocol)
+        if self.protocol == "ssh" and not _has_terminal():
+            self._arguments = {**self._arguments, **_asks_nobody()}
 
     @property
     def jobs(self) -> int:
@@ -268,6 +271,22 @@ class RemoteFiles:
     def is_flat(self) -> bool:
         """Whether it is a store of objects, where one long listing is cheaper than many short ones."""
         return self.protocol not in _HALF_FILES
+
+
+def _has_terminal() -> bool:
+    try:
+        return sys.stdin.isatty()
+    except (AttributeError, ValueError):  # closed, or none
+        return False
+
+
+def _asks_nobody() -> dict[str, Any]:
+    """A client that fails where DVC's would ask for a password."""
+    try:
+        from asyncssh import SSHClient
+    except ImportError:  # said when the remote is used
+        return {}
+    return {"client_factory": SSHClient}
 
 
 def _read(fs: Any, path: str) -> bytes | None:

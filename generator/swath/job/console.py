@@ -112,10 +112,8 @@ class Console:
         self._write(block[: self._left])
         self._left -= len(block)
         if self._left <= 0:
-            self._write(b"\n")
-            self.say(
-                f"the log is cut here, before the runner cuts it; all of it is in .swath/logs/{log.name} (artifact)"
-            )
+            where = f".swath/logs/{log.name} (artifact)"
+            self._write(f"\nswath: the log is cut here, before the runner cuts it; all of it is in {where}\n".encode())
 
     def _write(self, data: bytes) -> None:
         with self._lock, contextlib.suppress(BrokenPipeError):
