@@ -85,7 +85,7 @@ class Pipeline:
         """What a job left in the remote."""
         from swath.model.fragment import fragment_path
 
-        path = self.house.far / fragment_path(self.environ["SWATH_PIPELINE"], 1, name)
+        path = self.house.far / fragment_path(self.environ["SWATH_PIPELINE"], self.plan.level, name)
         return read_fragment(path.read_text(), str(path))
 
     def locks(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class JobBench:
         subprocess.run([*git, "checkout", "-q", "--detach", commit], check=True)
         return Bench(folder)
 
-    def pipeline(self, number: int | None = None, **environ: str) -> Pipeline:
+    def pipeline(self, number: int | None = None, level: int = 1, **environ: str) -> Pipeline:
         """Compile HEAD."""
         commit = self.bench.command("git", "rev-parse", "HEAD").stdout.strip()
         identifier = str(number or next(_IDS))
@@ -139,7 +139,7 @@ class JobBench:
         try:
             repository = Repository(self.bench.root)
             store, _ = store_of(repository, variables)
-            compiled = compile_pipeline(repository, CompileOptions(ask_registry=False), variables, store)
+            compiled = compile_pipeline(repository, CompileOptions(level=level, ask_registry=False), variables, store)
         finally:
             os.chdir(here)
         said = yaml.safe_load(compiled.text).get("variables", {})

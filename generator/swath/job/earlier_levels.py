@@ -33,6 +33,9 @@ def files_and_entries(
         raise UserError(f"level {level} needs the DVC remote of the pipeline", hint="dvc remote add -d NAME URL")
     pipeline = read_origin(environ).pipeline
     fragments = [each for below in range(1, level) for each in _fragments(store, pipeline, below, commit)]
+    if not fragments:
+        message = f"the levels before level {level} of the pipeline {pipeline} left nothing in the DVC remote"
+        raise UserError(message, hint="start a new pipeline")
     results = merge_fragments(commit, fragments)
 
     def prepare(repository: Repository) -> Mapping[str, LockEntry]:
@@ -50,7 +53,4 @@ def _fragments(store: RemoteStore, pipeline: str, level: int, commit: str) -> li
         if fault:
             raise UserError(f"{path}: {fault}", hint="start a new pipeline")
         found.append(fragment)
-    if not found:
-        message = f"level {level} of the pipeline {pipeline} left nothing in the DVC remote {store.name!r}"
-        raise UserError(message, hint="start a new pipeline")
     return found

@@ -188,6 +188,7 @@ class StageWork:
         tools.ignores.write(stage)
         entry = save_outputs(tools.disk, stage, before)
         self._note(stage, entry)
+        self._store_uncached(stage, entry)
         pushed = self._push(stage, entry)
         scratch.drop()
         record = StageRecord(entry, **figures, pulled_bytes=pulled, pushed_bytes=pushed)  # type: ignore[arg-type]
@@ -258,6 +259,14 @@ class StageWork:
         if pushed:
             tools.console.say(f"{Size(pushed)} pushed")
         return pushed
+
+    def _store_uncached(self, stage: Stage, entry: LockEntry) -> None:
+        """What Git keeps goes into the cache too, from where objects are sent, be it of use to the run cache or not."""
+        disk = self._tools.disk
+        for out, content in _outputs(stage, entry):
+            if not out.cache and content is not None and not disk.cache.has(content):
+                path = disk.absolute(out.path)
+                disk.cache.store(path, content, disk.hasher.tree(path) if content.is_folder else None)
 
     def _note(self, stage: Stage, entry: LockEntry) -> None:
         self._tools.facts.record(stage, entry)
