@@ -302,12 +302,14 @@ def test_a_second_level_without_work_still_records(searching: tuple[Bench, Remot
 def test_results_of_another_commit_are_not_taken(searching: tuple[Bench, RemoteStore]) -> None:
     bench, store = searching
     write_first_level(bench, store, "scenes: [x]\n", commit="a" * 40)
-    with pytest.raises(UserError, match=r"search.json cannot be taken: it is of commit aaaaaaaaaaaa"):
+    with pytest.raises(UserError, match=r"search.json: it is of commit aaaaaaaaaaaa"):
         compiled(bench.root, store=store, level=2)
 
 
 def test_a_third_level_is_more_than_gitlab_allows(searching: tuple[Bench, RemoteStore]) -> None:
     bench, store = searching
+    other = Fragment(commit_id(Repository(bench.root)), "digest", "other", 1)  # the search is still to be done
+    store.write_text(fragment_path("4711", 1, "other"), write_fragment(other))
     with pytest.raises(UserError) as error:
         compiled(bench.root, store=store, level=2)
     assert error.value.message == (
@@ -318,7 +320,4 @@ def test_a_third_level_is_more_than_gitlab_allows(searching: tuple[Bench, Remote
 def test_a_second_level_without_a_remote(searching: tuple[Bench, RemoteStore]) -> None:
     with pytest.raises(UserError) as error:
         compiled(searching[0].root, level=2)
-    assert str(error.value) == (
-        "level 2 goes on from what level 1 left in the DVC remote: there is none\n"
-        "  set a default remote, and let jobs reach it (SWATH_DVC_CONFIG)"
-    )
+    assert str(error.value) == ("level 2 needs the DVC remote of the pipeline\n  dvc remote add -d NAME URL")

@@ -65,7 +65,6 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
         raise UserError(f"SWATH_LEVEL is {level!r}", hint="it is a number that the compiled pipeline sets")
     merge_request = environ.get("CI_MERGE_REQUEST_IID") or None
     branch = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME" if merge_request else "CI_COMMIT_BRANCH") or None
-    project = environ.get("CI_MERGE_REQUEST_PROJECT_ID")
     created = environ.get("CI_PIPELINE_CREATED_AT") or ""
     return Origin(
         pipeline=pipeline,
@@ -75,13 +74,20 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
         merge_request=merge_request,
         branch=branch,
         is_default=bool(not merge_request and branch and branch == environ.get("CI_DEFAULT_BRANCH")),
-        from_fork=bool(merge_request and environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", project) != project),
+        from_fork=is_from_fork(environ),
         source=environ.get("SWATH_PIPELINE_SOURCE") or _own_source(environ),
         created=created if _DATE.fullmatch(created) else "",
         url=environ.get("SWATH_GIT_URL") or _project_url(environ),
         link=_link(environ, pipeline),
         host=environ.get("CI_SERVER_HOST") or "localhost",
     )
+
+
+def is_from_fork(environ: Mapping[str, str]) -> bool:
+    """Whether the pipeline is a merge request's whose branch lies in another project, whoever runs it."""
+    project = environ.get("CI_MERGE_REQUEST_PROJECT_ID")
+    source = environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", project)
+    return bool(environ.get("CI_MERGE_REQUEST_IID") and source != project)
 
 
 def _own_source(environ: Mapping[str, str]) -> str:

@@ -59,14 +59,12 @@ class CompileOptions:
         below: the user's working directory, from the root.
         level: of the child pipeline: 2 for stages that a level before made known.
         ask_registry: else all images count as missing.
-        ask_remote: else nothing is restored.
     """
 
     targets: tuple[str, ...] = ()
     below: str = "."
     level: int = 1
     ask_registry: bool = True
-    ask_remote: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,15 @@ def test_without_a_commit(tmp_path: Path) -> None:
     bench.command("dvc", "init", "-q")
     result = bench.swath("compile")
     assert (result.returncode, result.stderr.startswith("swath: there is no revision 'HEAD'")) == (1, True)
+
+
+def test_a_merge_request_from_a_fork_is_planned_without_asking_anybody(bench: Bench) -> None:
+    bench.command("dvc", "remote", "add", "-q", "-d", "far", "ssh://nobody@127.0.0.1:9/none")
+    bench.write({"swath.yaml": "registry: 127.0.0.1:9/none\ndefault_image: python:3.12\n"})
+    bench.commit("unreachable")
+    fork = {"CI_MERGE_REQUEST_IID": "1", "CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"}
+    result = bench.swath("compile", check=True, GITLAB_CI="true", **fork)
+    assert result.stderr == (
+        "swath: a merge request from a fork: neither registry nor remote is asked, and nothing will run\n"
+        "swath: 2 of 2 stages in 1 job, 1 image to build\n"
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from swath.cli.options import json_option, open_repository, targets_argument
+from swath.job.origin import is_from_fork
 from swath.job.pipeline import CompileOptions, compile_pipeline
 from swath.job.store import store_of
 from swath.limits import CHILD_LEVELS
@@ -18,6 +19,8 @@ from swath.schema.plan_document import plan_document
 
 if TYPE_CHECKING:
     from swath.job.pipeline import Compiled
+
+_FORK: Final = "a merge request from a fork: neither registry nor remote is asked, and nothing will run"
 
 
 @click.command(name="compile")
@@ -37,8 +40,9 @@ def compile(  # noqa: A001 - the command's name
     """
     target = Path(output).absolute() if output else None
     repository, below = open_repository()
-    options = CompileOptions(targets, below, level, ask_registry=not no_registry, ask_remote=not no_remote)
-    store, note = store_of(repository, os.environ) if options.ask_remote else (None, "")
+    fork = is_from_fork(os.environ)
+    options = CompileOptions(targets, below, level, ask_registry=not (no_registry or fork))
+    store, note = store_of(repository, os.environ) if not (no_remote or fork) else (None, _FORK if fork else "")
     compiled = compile_pipeline(repository, options, os.environ, store)
     if target:
         write_atomically(target, compiled.text)
