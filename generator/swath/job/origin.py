@@ -56,24 +56,18 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
     Raises:
         UserError: there is no pipeline id, or it is none.
     """
-    pipeline = environ.get("SWATH_PIPELINE") or environ.get("CI_PIPELINE_ID") or ""
-    if not PIPELINE_FORM.fullmatch(pipeline):
-        hint = "set SWATH_PIPELINE to the id of the pipeline whose results are meant"
-        raise UserError(f"{pipeline!r} is no pipeline" if pipeline else "which pipeline?", hint=hint)
-    level = environ.get("SWATH_LEVEL") or "1"
-    if not level.isdigit():
-        raise UserError(f"SWATH_LEVEL is {level!r}", hint="it is a number that the compiled pipeline sets")
-    merge_request = environ.get("CI_MERGE_REQUEST_IID") or None
-    branch = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME" if merge_request else "CI_COMMIT_BRANCH") or None
-    created = environ.get("CI_PIPELINE_CREATED_AT") or ""
+    pipeline, level = _pipeline_and_level(environ)
+    merge_request = environ.get("CI_MERGE_REQUEST_IID", "")
+    branch = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME" if merge_request else "CI_COMMIT_BRANCH", "")
+    created = environ.get("CI_PIPELINE_CREATED_AT", "")
     return Origin(
         pipeline=pipeline,
-        level=int(level),
-        commit=environ.get("CI_COMMIT_SHA") or "",
-        head=environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or "",
-        merge_request=merge_request,
-        branch=branch,
-        is_default=bool(not merge_request and branch and branch == environ.get("CI_DEFAULT_BRANCH")),
+        level=level,
+        commit=environ.get("CI_COMMIT_SHA", ""),
+        head=environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", ""),
+        merge_request=merge_request or None,
+        branch=branch or None,
+        is_default=not merge_request and branch != "" and branch == environ.get("CI_DEFAULT_BRANCH"),
         from_fork=is_from_fork(environ),
         source=environ.get("SWATH_PIPELINE_SOURCE") or _own_source(environ),
         created=created if _DATE.fullmatch(created) else "",
@@ -81,6 +75,17 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
         link=_link(environ, pipeline),
         host=environ.get("CI_SERVER_HOST") or "localhost",
     )
+
+
+def _pipeline_and_level(environ: Mapping[str, str]) -> tuple[str, int]:
+    pipeline = environ.get("SWATH_PIPELINE") or environ.get("CI_PIPELINE_ID", "")
+    if not PIPELINE_FORM.fullmatch(pipeline):
+        hint = "set SWATH_PIPELINE to the id of the pipeline whose results are meant"
+        raise UserError(f"{pipeline!r} is no pipeline" if pipeline else "which pipeline?", hint=hint)
+    level = environ.get("SWATH_LEVEL") or "1"
+    if not level.isdigit():
+        raise UserError(f"SWATH_LEVEL is {level!r}", hint="it is a number that the compiled pipeline sets")
+    return pipeline, int(level)
 
 
 def is_from_fork(environ: Mapping[str, str]) -> bool:
