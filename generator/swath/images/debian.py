@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from swath.errors import PassingFaultError, UserError
 
@@ -91,16 +91,24 @@ def unpack(archives: Sequence[Path], folder: Path, wanted: Callable[[PurePosixPa
         wanted: told each path below the root, with /bin, /lib and their like already as /usr/bin and /usr/lib.
     """
     for archive in archives:
-        with (
-            subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as process,
-            tarfile.open(fileobj=process.stdout, mode="r|") as files,
-        ):
-            for member in files:
-                path = _merged(member.name)
-                if not member.isdir() and wanted(path):
-                    _extract(files, member, path, folder)
-        if process.returncode:
+        with subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                _unpack(process.stdout, folder, wanted)
+                damaged = process.wait() != 0
+            except (tarfile.ReadError, EOFError):
+                damaged = True
+        if damaged:
             raise PassingFaultError(f"the package {archive.name} is damaged; run the command again")
+
+
+def _unpack(stream: IO[bytes] | None, folder: Path, wanted: Callable[[PurePosixPath], bool]) -> None:
+    with tarfile.open(fileobj=stream, mode="r|") as files:
+        for member in files:
+            path = _merged(member.name)
+            if not member.isdir() and wanted(path):
+                _extract(files, member, path, folder)
 
 
 def _merged(name: str) -> PurePosixPath:

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
 
-import swath
 from swath.errors import PassingFaultError, UserError
 from swath.images.debian import check_programs, download, python_version, unpack
 from swath.load.service_template import SHIPPED_TEMPLATES, TEMPLATES
@@ -33,10 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 HOME: Final = "/opt/swath"
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
 PROGRAMS: Final = ("swath", "dvc")
 # DVC's names of its remotes, each a package dvc-NAME; plain folders need none.
 REMOTES: Final = ("azure", "gdrive", "gs", "hdfs", "http", "oss", "s3", "ssh", "webdav", "webhdfs")
 _LIBRARIES: Final = "usr/lib/x86_64-linux-gnu"
+_OLDEST_PYTHON: Final = (3, 11)
 _LOADER: Final = "ld-linux-x86-64.so.2"
 _WRAPPER: Final = """\
 #!/bin/sh
@@ -46,9 +47,7 @@ if [ -z "$SSL_CERT_FILE" ]; then
         if [ -f "$file" ]; then export SSL_CERT_FILE="$file"; break; fi
     done
 fi
-if [ -z "$HOME" ] || [ ! -w "$HOME" ]; then export HOME="${{TMPDIR:-/tmp}}"; fi
 export USER="${{USER:-${{LOGNAME:-swath}}}}"
-if [ -z "$DVC_SITE_CACHE_DIR" ] && [ ! -w /var/tmp ]; then export DVC_SITE_CACHE_DIR="$HOME/.cache/dvc-site"; fi
 command -v git >/dev/null 2>&1 || export PATH="$PATH:{home}/libexec"
 exec {home}/{python} -I -m {program} "$@"
 """
@@ -79,6 +78,11 @@ def make_tools(folder: Path, remotes: Sequence[str], work: Path) -> None:
     """
     check_programs()
     version = python_version()
+    if tuple(map(int, version.split("."))) < _OLDEST_PYTHON:
+        hint = "run it on Debian 12 or Ubuntu 24.04, or later ones"
+        raise UserError(
+            f"the tool layer needs Python 3.11 or later, and this host has packages of {version}", hint=hint
+        )
     _python(folder, version, work)
     _git(folder, work)
     _packages(folder / _site(version), remotes, version)
@@ -102,8 +106,7 @@ def make_own_package(folder: Path, tools: Path) -> None:
     """
     version = python_version()
     site = folder / _site(version)
-    source = Path(swath.__file__).parent
-    shutil.copytree(source, site / "swath", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(_PACKAGE, site / "swath", ignore=shutil.ignore_patterns("__pycache__"))
     if not (site / "swath" / TEMPLATES).exists():
         templates = next(each for each in SHIPPED_TEMPLATES if each.is_dir())
         shutil.copytree(templates, site / "swath" / TEMPLATES, ignore=shutil.ignore_patterns("__pycache__"))
@@ -215,6 +218,10 @@ def _drop(folder: Path) -> None:
                 path.unlink(missing_ok=True)
     for cache in list(folder.glob("**/__pycache__")):
         shutil.rmtree(cache)
+    for record in folder.glob("usr/lib/python3*/site-packages/*.dist-info/RECORD"):
+        # Programs, which are gone, are listed there with hashes of what names this machine's Python.
+        lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith("bin/")), encoding="utf-8")
 
 
 def _compile(folder: Path, tools: Path, version: str) -> None:
@@ -231,9 +238,16 @@ def _compile(folder: Path, tools: Path, version: str) -> None:
 
 
 # Debian's Python looks into dist-packages of /usr/local and of /usr/lib; ours lies in the folder of its own library.
+# What can be written to is asked here: `test -w` of busybox takes a read-only file system for a writable one.
 _SITE: Final = """\
-import site, sys
+import os, site, sys
 site.addsitedir(sys.prefix + "/lib/python%d.%d/site-packages" % sys.version_info[:2])
+temporary = os.environ.get("TMPDIR") or "/tmp"
+if not os.access(os.environ.get("HOME") or "/nonexistent", os.W_OK):
+    os.environ["HOME"] = temporary
+if not os.environ.get("DVC_SITE_CACHE_DIR") and not os.access("/var/tmp", os.W_OK):
+    os.environ["DVC_SITE_CACHE_DIR"] = temporary + "/dvc-site-%d" % os.getuid()
+del temporary
 """
 
 
