@@ -94,6 +94,7 @@ def try_patiently(
     patience: Patience,
     is_lasting: Callable[[Exception], bool],
     begin_again: Callable[[], None],
+    as_ours: Callable[[Exception], SwathError],
     stop: threading.Event | None = None,
 ) -> list[Result]:
     """Do all pieces of work, some at a time.
@@ -103,6 +104,7 @@ def try_patiently(
         jobs: at a time.
         is_lasting: whether trying again is of no use.
         begin_again: before each further try: drop connections.
+        as_ours: the error to raise for the last one, or for one that lasts.
         stop: when it is set, all is given up.
 
     Returns:
@@ -110,7 +112,7 @@ def try_patiently(
 
     Raises:
         InterruptedRunError: `stop` was set.
-        Exception: the work's last one, or one that lasts; `TimeoutError` when nothing moved.
+        SwathError: what `as_ours` makes of an error; of `TimeoutError` when nothing moved.
     """
     results: dict[int, Result] = {}
     left = dict(enumerate(items))
@@ -121,7 +123,8 @@ def try_patiently(
             break
         lasting = next((error for error in failed if isinstance(error, SwathError) or is_lasting(error)), None)
         if lasting is not None or pause_s is None:
-            raise lasting or failed[0]
+            error = lasting or failed[0]
+            raise error if isinstance(error, SwathError) else as_ours(error) from error
         if (stop or threading.Event()).wait(pause_s):
             raise InterruptedRunError("stopped")
         begin_again()

@@ -108,20 +108,16 @@ class RemoteFiles:
         """
         if not items:
             return []
-        try:
-            return try_patiently(
-                items,
-                lambda item, pulse: work(self._file_system, item, pulse),
-                jobs=self.jobs,
-                patience=self._patience,
-                is_lasting=_is_lasting,
-                begin_again=self._begin_again,
-                stop=stop,
-            )
-        except SwathError:
-            raise
-        except Exception as error:
-            raise self._ours(error, what) from error
+        return try_patiently(
+            items,
+            lambda item, pulse: work(self._file_system, item, pulse),
+            jobs=self.jobs,
+            patience=self._patience,
+            is_lasting=_is_lasting,
+            begin_again=self._begin_again,
+            as_ours=lambda error: self._ours(error, what),
+            stop=stop,
+        )
 
     def _ours(self, error: Exception, what: str) -> SwathError:
         reason = self._redacted(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
