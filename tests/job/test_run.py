@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from support.job_bench import JobBench, Pipeline
 from support.job_services import three_services
-from support.repositories import CLEAN, Bench
+from support.repositories import CLEAN, ENVIRON, Bench
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError, UserError
 from swath.model.fragment import fragment_path
 
@@ -405,3 +406,22 @@ def test_a_checkout_of_another_user_will_do(house: JobBench) -> None:
     job = pipeline.start("cut", bench)
     said, _ = job.communicate(timeout=120)
     assert job.returncode == 0, said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become others")
+def test_a_user_without_name_and_home_will_do(tmp_path: Path) -> None:
+    stage = {"cmd": "id -u > out", "deps": ["in"], "outs": ["out"]}
+    house = JobBench(tmp_path, {"in": "1", "dvc.yaml": {"stages": {"a": stage}}})
+    pipeline = house.pipeline()
+    bench = pipeline.clone()
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and str(folder) not in {"/", "/tmp"}:
+            folder.chmod(folder.stat().st_mode | 0o055)
+    subprocess.run(["chown", "-R", "12345:12345", str(bench.root), str(house.far)], check=True)
+    nameless = {"HOME", "USER", "LOGNAME", "USERNAME", "LNAME"}
+    environ = {name: value for name, value in {**ENVIRON, **pipeline.environ}.items() if name not in nameless}
+    words = [sys.executable, "-m", "swath", "job", "run", "a", "--plan-digest", pipeline.plan.digest]
+    user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+    done = subprocess.run([*user, *words], cwd=bench.root, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert bench.read("out") == "12345\n"
