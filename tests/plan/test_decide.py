@@ -119,11 +119,24 @@ def test_known_inputs_are_restored_only_when_all_objects_exist() -> None:
     assert decide_stage(TRAIN, facts).kind == "run"
 
 
+def test_an_entry_of_another_value_of_a_parameter_called_size_is_not_restored() -> None:
+    """DVC leaves every `size` out of its key, parameters too, and restores the result of another value."""
+    stage = replace(TRAIN, params=(ParamsRead("params.yaml", "params.yaml", ("size",)),))
+    then, now = ({**ENTRY, "params": {"params.yaml": {"size": size}}} for size in (1, 2))
+    assert run_cache_key(stage, then) == run_cache_key(stage, now)
+    facts = Made(entries={}, runs={run_cache_key(stage, then): then}, values={"size": 2})
+    assert decide_stage(stage, facts).kind == "run"
+    facts.values = {"size": 1}
+    assert decide_stage(stage, facts).kind == "restore"
+
+
 def test_always_changed_and_callback_stages_run_always_and_are_never_restored() -> None:
     facts = Made(runs={run_cache_key(TRAIN, ENTRY): ENTRY})
     assert decide_stage(replace(TRAIN, always_changed=True), facts) == Decision("run", (Reason("always"),))
     callback = replace(TRAIN, deps=(), outs=(), params=())
-    assert decide_stage(callback, Made(entries={"train": {"cmd": "train data"}})) == Decision("run", (Reason("always"),))
+    assert decide_stage(callback, Made(entries={"train": {"cmd": "train data"}})) == Decision(
+        "run", (Reason("always"),)
+    )
 
 
 def test_a_frozen_stage_is_unchanged_whatever_changed() -> None:

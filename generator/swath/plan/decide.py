@@ -2,7 +2,7 @@
 
 Pure: what is on disk, in the lock and in the cache is asked of `Facts`. The rules are DVC's (`dvc repro` on the same
 files executes the same stages; property tests hold the two equal), less its short cuts: all reasons are gathered, not
-only the first.
+only the first; and a run-cache entry counts only when its parameters are the present ones.
 
 Source: DVC 3.67.1, `stage/__init__.py: changed, run`, `stage/cache.py: restore, _can_hash`, read 2026-11-22.
 """
@@ -224,6 +224,8 @@ def _restorable(stage: Stage, inputs: LockEntry | None, unchanged: LockEntry | N
         entry: LockEntry | None = unchanged
     else:
         entry = facts.run_cache(run_cache_key(stage, inputs))
+        if entry is not None and entry.get("params") != inputs.get("params"):
+            entry = None  # a parameter called `size` or `nfiles` is no part of DVC's key: this entry is of another value
     return entry if entry is not None and _is_cached(entry, facts) else None
 
 
