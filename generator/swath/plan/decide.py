@@ -225,7 +225,7 @@ def _restorable(stage: Stage, inputs: LockEntry | None, unchanged: LockEntry | N
     else:
         entry = facts.run_cache(run_cache_key(stage, inputs))
         if entry is not None and entry.get("params") != inputs.get("params"):
-            entry = None  # a parameter called `size` or `nfiles` is no part of DVC's key: this entry is of another value
+            entry = None  # a parameter called `size` is no part of DVC's key: this is of another value
     return entry if entry is not None and _is_cached(entry, facts) else None
 
 
