@@ -82,10 +82,10 @@ def docker(*words: str) -> str:
     return done.stdout
 
 
-def run(bench: Bench, image: str, script: str, *options: str) -> str:
+def run(bench: Bench, image: str, script: str, *options: str, network: str = "none") -> str:
     """Run a script in the project's folder in a container; `swath` and `dvc` are those of the layer."""
     where = ["--volume", f"{bench.root}:{REPOSITORY}", "--volume", f"{bench.root.parent}/remote:/srv/remote"]
-    words = ["run", "--rm", "--network=none", *where, f"--workdir={REPOSITORY}", *options, image, "sh", "-ec"]
+    words = ["run", "--rm", f"--network={network}", *where, f"--workdir={REPOSITORY}", *options, image, "sh", "-ec"]
     return docker(*words, f"PATH=$PATH:/opt/swath/bin\n{script}")
 
 
@@ -122,7 +122,7 @@ def test_data_go_to_an_ssh_server(images: dict[str, str], project: Bench, remote
     project.command("dvc", "remote", "modify", "origin", "url", remote_server.url("tool-layer"))
     (project.root / ".dvc/config.local").write_text(remote_server.dvc_config())
     script = "dvc add -q data/file.txt; dvc push -q data/file.txt.dvc; rm -rf data/file.txt .dvc/cache; dvc pull -q data/file.txt.dvc; cat data/file.txt"
-    assert run(project, images["busybox"], script, "--network=host", *ORDINARY[1:2]) == "content\n"
+    assert run(project, images["busybox"], script, *ORDINARY, network="host") == "content\n"
 
 
 @pytest.mark.docker
@@ -130,7 +130,9 @@ def test_data_go_to_an_ssh_server(images: dict[str, str], project: Bench, remote
 @pytest.mark.timeout(900)
 def test_git_of_the_layer_trusts_the_runners_checkout(images: dict[str, str], project: Bench) -> None:
     subprocess.run(["chown", "-R", "4321:4321", str(project.root)], check=True)
-    said = run(project, images["busybox"], "swath plan | tail -n 1; PATH=$PATH:/opt/swath/libexec git log --format=%s")
+    said = run(
+        project, images["busybox"], "swath plan | tail -n 1; PATH=$PATH:/opt/swath/libexec git log -1 --format=%s"
+    )
     assert said == "8 to run\nProject\n"
 
 
