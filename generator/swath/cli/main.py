@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "compile": ("compile", "Write the GitLab CI pipeline that brings stages up to date."),
     "image": ("image", "Push Swath's own image, and list the images of all services."),
     "job": ("job", "What GitLab jobs call: run stages, record results."),
+    "runner": ("runner", "Write the configuration of the GitLab runners."),
     "verify": ("verify", "Run recorded stages again, and say which give something else."),
     "service": ("service", "List, show, make, build and test services."),
 }
