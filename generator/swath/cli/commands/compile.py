@@ -29,9 +29,17 @@ _FORK: Final = "a merge request from a fork: neither registry nor remote is aske
 @click.option("--level", type=click.IntRange(1, CHILD_LEVELS), default=1, help="2: the stages that level 1 made known.")
 @click.option("--no-registry", is_flag=True, help="Do not ask the registry: all images count as missing.")
 @click.option("--no-remote", is_flag=True, help="Do not ask the DVC remote: nothing is restored.")
+@click.option("--ask-gitlab", is_flag=True, help="Let the GitLab server check the result too; needs SWATH_TOKEN.")
 @json_option
 def compile(  # noqa: A001 - the command's name
-    *, targets: tuple[str, ...], output: str | None, level: int, no_registry: bool, no_remote: bool, as_json: bool
+    *,
+    targets: tuple[str, ...],
+    output: str | None,
+    level: int,
+    no_registry: bool,
+    no_remote: bool,
+    ask_gitlab: bool,
+    as_json: bool,
 ) -> None:
     """Write the GitLab CI child pipeline that brings the stages of HEAD up to date.
 
@@ -44,6 +52,7 @@ def compile(  # noqa: A001 - the command's name
     options = CompileOptions(targets, below, level, ask_registry=not (no_registry or fork))
     store, note = store_of(repository, os.environ) if not (no_remote or fork) else (None, _FORK if fork else "")
     compiled = compile_pipeline(repository, options, os.environ, store)
+    said = _said_by_gitlab(compiled.text, fork=fork) if ask_gitlab else ()
     if target:
         write_atomically(target, compiled.text)
     if as_json:
@@ -51,8 +60,16 @@ def compile(  # noqa: A001 - the command's name
         click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
     elif not target:
         click.echo(compiled.text, nl=False)
-    for line in (*([note] if note else []), *compiled.notes, _summary(compiled)):
+    for line in (*([note] if note else []), *compiled.notes, *said, _summary(compiled)):
         click.echo(f"swath: {line}", err=True)
+
+
+def _said_by_gitlab(text: str, *, fork: bool) -> tuple[str, ...]:
+    if fork:
+        return ("GitLab is not asked about a merge request from a fork",)
+    from swath.gitlab.ci_lint import ask_gitlab
+
+    return tuple(f"GitLab warns: {warning}" for warning in ask_gitlab(text, os.environ))
 
 
 def _summary(compiled: Compiled) -> str:
