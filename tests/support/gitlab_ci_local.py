@@ -40,26 +40,35 @@ class LocalRun:
 
 
 def gitlab_ci_local(
-    checkout: Path, variables: Mapping[str, str], files: Mapping[str, str], volumes: tuple[str, ...] = ()
+    checkout: Path,
+    variables: Mapping[str, str],
+    files: Mapping[str, str],
+    volumes: tuple[str, ...] = (),
+    child: Path | None = None,
 ) -> LocalRun:
-    """Run the pipeline of a checkout, with its children, in containers that share the host's network.
+    """Run the pipeline of a checkout in containers that share the host's network.
 
     Args:
         checkout: a clone with a commit and an origin.
         variables: the project's, and those of GitLab's that it does not know by itself.
         files: file variables: name and text.
         volumes: `host:container`, of all jobs.
+        child: the file of a child pipeline to run instead; gitlab-ci-local itself starts none, and says nothing, when
+            the job that wrote it has a colon in its name.
     """
     home = checkout.parent / f"{checkout.name}-home"
     (home / ".gitlab-ci-local").mkdir(parents=True, exist_ok=True)
-    said = {**variables, **{name: {"type": "file", "values": {"*": text}} for name, text in files.items()}}
+    said = {name: {"type": "file", "values": {"*": text}} for name, text in files.items()}
     (home / ".gitlab-ci-local" / "variables.yml").write_text(yaml.safe_dump({"global": said}))
     folder = os.environ.get("SWATH_TEST_CACHE") or SETUP.parents[2] / ".make" / "docker"
     argv = [
         "gitlab-ci-local", "--no-color", "--helper-image", "swath-test/gcl-util:1", "--pull-policy", "if-not-present",
         "--no-artifacts-to-source", "--concurrency", "2", "--network", "host", "--home", str(home),
         *(f"--volume={volume}" for volume in volumes),
+        *(f"--variable={name}={value}" for name, value in variables.items()),  # over those of jobs, as the project's are
     ]  # fmt: skip
+    if child:
+        argv += ["--file", str(child.relative_to(checkout)), "--state-dir", ".gitlab-ci-local-child"]
     environ = {**os.environ, "PATH": f"{folder}/node/bin:{os.environ['PATH']}", "HOME": str(home), "NO_PROXY": LOOPBACK}
     done = subprocess.run(argv, cwd=checkout, env=environ, capture_output=True, text=True, check=False, timeout=280)
     output = _ESCAPE.sub("", done.stdout + done.stderr)

@@ -16,10 +16,10 @@ import yaml
 
 from support.gitlab_house import House, HouseRunner
 from support.repositories import Bench
-from swath.images.service_image import swath_image
-from swath.model.settings import Settings
+from support.tool_layer import push_tool_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from support.git_server import GitServer
@@ -47,11 +47,11 @@ class GitLabProject:
     remote: RemoteServer
     remote_name: str
 
-    def push(self, message: str = "Change", branch: str = "main", **files: Any) -> None:
-        """Commit files (a name's `__` is a `/`) and push them."""
-        self.bench.write({name.replace("__", "/"): content for name, content in files.items()})
+    def push(self, message: str, files: Mapping[str, Any], branch: str = "main") -> None:
+        """Commit files and push them."""
+        self.bench.write(files)
         self.bench.commit(message)
-        self.bench.command("git", "push", "-q", "origin", f"HEAD:{branch}")
+        self.bench.command("git", "push", "-q", "origin", f"HEAD:refs/heads/{branch}")
 
     def pull(self) -> None:
         """Take what pipelines have recorded on main."""
@@ -90,12 +90,6 @@ class GitLabProject:
     def objects(self) -> int:
         """How many objects are in the remote's cache."""
         return sum(path.is_file() for path in (self.remote_folder / "files").rglob("*"))
-
-    def add_swath_image(self, local: str) -> None:
-        """Push Swath's own image, which this machine's engine has as `local`, into the project's registry."""
-        name = swath_image(Settings()).replace("$CI_REGISTRY_IMAGE", f"{self.house.registry}/{self.house.project}")
-        for words in (("tag", local, name), ("push", "--quiet", name)):
-            subprocess.run(["docker", *words], capture_output=True, check=True)
 
     def remove_images(self) -> None:
         """Take the project's images out of this machine's engine."""
@@ -138,7 +132,7 @@ class GitLabProject:
 def make_project(
     folder: Path, bench: Bench, server: GitServer, registry: str, remote: RemoteServer, name: str
 ) -> GitLabProject:
-    """Put a repository into a house that has one runner of the class `docker` with the engine's socket."""
+    """Put a repository into a house that has Swath's image and one runner, of the class `docker`, with the engine's socket."""
     project = f"group/{name}"
     bare = server.add_project(project)
     server.tokens.add(TOKEN)
@@ -149,6 +143,7 @@ def make_project(
     files = {"SWATH_DVC_CONFIG": remote.dvc_config()}
     house = House(folder / "house", server, project, registry, (runner,), variables, files)
     (bench.root / ".dvc/config.local").write_text(remote.dvc_config())
+    push_tool_layer(f"{registry}/{project}")
     return GitLabProject(house, bench, remote, name)
 
 

@@ -94,7 +94,8 @@ class Attempt:
     @property
     def log(self) -> str:
         """What the job printed."""
-        return (self.folder / "log").read_text(errors="replace")
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def kill(self, reason: str = "script_failure") -> None:
         """End it now, as the machine's out-of-memory killer does, or with another of GitLab's failure reasons."""
