@@ -1,90 +1,244 @@
-"""`dvc_border/patience.py`: work that fails and stalls for a while."""
+"""`dvc_border/patience.py`: tries, lasting errors, stalls, stops; work that fails on purpose, in real threads."""
 
 from __future__ import annotations
 
+import errno
+import itertools
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from swath.dvc_border.patience import Patience, try_patiently
-from swath.errors import InterruptedRunError, PassingFaultError, UserError
+from swath.dvc_border.patience import Patience, Pulse, is_no_space, try_patiently
+from swath.errors import InterruptedRunError, PassingFaultError, SwathError, UserError
 
-
-def attempt(
-    work: Callable[[int], Any], items: int = 5, *, stall_s: float = 5, pauses: int = 2, **more: Any
-) -> list[Any]:
-    options: dict[str, Any] = {
-        "jobs": 3,
-        "patience": Patience(stall_s, (0.01,) * pauses),
-        "is_lasting": lambda error: isinstance(error, PermissionError),
-        "begin_again": lambda: None,
-        "as_ours": lambda error: PassingFaultError(str(error)),
-        **more,
-    }
-    return try_patiently(range(items), lambda item, _: work(item), **options)
+QUICK = Patience(stall_s=30, pauses_s=(0.0, 0.0))
 
 
-def test_results_come_in_the_order_of_the_items() -> None:
-    assert attempt(lambda item: time.sleep(0.01 * (5 - item)) or item) == [0, 1, 2, 3, 4]
-    assert attempt(lambda item: item, 0) == []
+class Far:
+    """Fails as often as it is told to, for each item; counts everything.
+
+    Args:
+        faults: by item, what each further call raises; then it answers.
+    """
+
+    def __init__(self, **faults: list[Exception]) -> None:
+        self.faults = faults
+        self.calls: list[str] = []
+        self.begun_again = 0
+        self._lock = threading.Lock()
+
+    def work(self, item: str, _pulse: Pulse) -> str:
+        with self._lock:
+            self.calls.append(item)
+            if self.faults.get(item):
+                raise self.faults[item].pop(0)
+        return item.upper()
+
+    def begin_again(self) -> None:
+        self.begun_again += 1
+
+    def do(self, *items: str, patience: Patience = QUICK, stop: threading.Event | None = None) -> list[str]:
+        """Do it all, two at a time."""
+        return try_patiently(
+            items,
+            self.work,
+            jobs=2,
+            patience=patience,
+            is_lasting=lambda error: isinstance(error, PermissionError),
+            begin_again=self.begin_again,
+            as_ours=lambda error: PassingFaultError(f"ours: {error}"),
+            stop=stop,
+        )
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=9), st.integers(1, 9))
+def test_results_come_in_the_order_of_the_items_each_done_once(items: list[str], jobs: int) -> None:
+    count = itertools.count()
+    found = try_patiently(
+        items,
+        lambda item, _: (item, next(count)),
+        jobs=jobs,
+        patience=QUICK,
+        is_lasting=lambda _: False,
+        begin_again=lambda: None,
+        as_ours=lambda error: SwathError(str(error)),
+    )
+    assert [item for item, _ in found] == items
+    assert sorted(number for _, number in found) == list(range(len(items)))
+
+
+def test_results_that_come_the_other_way_round_are_put_in_order() -> None:
+    def work(item: str, _pulse: Pulse) -> str:
+        time.sleep(0.05 * int(item))
+        return item
+
+    far = Far()
+    far.work = work  # type: ignore[method-assign]
+    assert far.do("2", "0", "1") == ["2", "0", "1"]
 
 
 def test_only_what_failed_is_tried_again() -> None:
-    calls: list[int] = []
-    again: list[int] = []
+    far = Far(b=[OSError("1"), OSError("2")])
+    assert far.do("a", "b", "c") == ["A", "B", "C"]
+    assert sorted(far.calls) == ["a", "b", "b", "b", "c"]
+    assert far.begun_again == 2
 
-    def work(item: int) -> int:
-        calls.append(item)
-        if item == 3 and calls.count(3) < 3:
-            raise OSError("for now")
+
+def test_after_the_last_try_the_error_is_ours_and_names_its_cause() -> None:
+    errors: list[Exception] = [OSError(str(number)) for number in range(4)]
+    far = Far(a=list(errors))
+    with pytest.raises(PassingFaultError) as caught:
+        far.do("a")
+    assert str(caught.value) == "ours: 2"
+    assert caught.value.__cause__ is errors[2]
+    assert (far.calls, far.begun_again) == (["a"] * 3, 2)
+
+
+def test_without_pauses_there_is_one_try() -> None:
+    far = Far(a=[OSError("once")])
+    with pytest.raises(PassingFaultError, match="ours: once"):
+        far.do("a", patience=Patience(pauses_s=()))
+    assert far.calls == ["a"]
+
+
+def test_a_lasting_error_ends_it_at_once_before_errors_that_pass() -> None:
+    far = Far(a=[OSError("passes")], b=[PermissionError("no")])
+    with pytest.raises(PassingFaultError, match=r"^ours: no$"):
+        far.do("a", "b")
+    assert (sorted(far.calls), far.begun_again) == (["a", "b"], 0)
+
+
+def test_an_error_of_our_own_stays_what_it_is() -> None:
+    mine = UserError("mine", hint="do that")
+    far = Far(a=[mine])
+    with pytest.raises(UserError) as caught:
+        far.do("a")
+    assert caught.value is mine
+    assert far.calls == ["a"]
+
+
+def test_none_is_a_result_as_any_other() -> None:
+    found = try_patiently(
+        [1, 2],
+        lambda _item, _pulse: None,
+        jobs=1,
+        patience=Patience(pauses_s=()),
+        is_lasting=lambda _: False,
+        begin_again=lambda: None,
+        as_ours=lambda error: SwathError(str(error)),
+    )
+    assert found == [None, None]
+
+
+class Hanging(Far):
+    """Hangs in its first call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+        self.begun = threading.Event()
+
+    def work(self, item: str, pulse: Pulse) -> str:
+        if not self.begun.is_set():
+            self.begun.set()
+            self.released.wait(20)
+        return super().work(item, pulse)
+
+
+def test_what_stalls_is_tried_again() -> None:
+    far = Hanging()
+    try:
+        assert far.do("a", patience=Patience(stall_s=0.1, pauses_s=(0.0,))) == ["A"]
+    finally:
+        far.released.set()
+    assert far.begun_again == 1
+
+
+def test_a_stall_in_the_last_try_is_told() -> None:
+    far = Hanging()
+    try:
+        with pytest.raises(PassingFaultError) as caught:
+            far.do("a", patience=Patience(stall_s=0.1, pauses_s=()))
+    finally:
+        far.released.set()
+    assert str(caught.value) == "ours: nothing moved for 0.1 s"
+
+
+def test_slow_work_whose_bytes_move_does_not_stall() -> None:
+    def work(item: str, pulse: Pulse) -> str:
+        for _ in range(9):
+            time.sleep(0.1)
+            pulse.relative_update(1)
         return item
 
-    assert attempt(work, begin_again=lambda: again.append(1)) == [0, 1, 2, 3, 4]
-    assert (sorted(calls), again) == ([0, 1, 2, 3, 3, 3, 4], [1, 1])
+    far = Far()
+    far.work = work  # type: ignore[method-assign]
+    assert far.do("a", patience=Patience(stall_s=0.5, pauses_s=())) == ["a"]
 
 
-def test_what_lasts_is_not_tried_again() -> None:
-    calls: list[int] = []
-
-    def work(item: int) -> None:
-        calls.append(item)
-        raise PermissionError("no")
-
-    with pytest.raises(PassingFaultError, match="no"):
-        attempt(work, 1)
-    assert calls == [0]
-
-
-def test_errors_of_ours_pass_as_they_are() -> None:
-    def work(_: int) -> None:
-        raise UserError("mine")
-
-    with pytest.raises(UserError, match="mine"):
-        attempt(work, 1)
+def test_a_stop_ends_the_waiting_for_work_that_hangs() -> None:
+    far, stop = Hanging(), threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    start = time.monotonic()
+    try:
+        with pytest.raises(InterruptedRunError, match=r"^stopped$"):
+            far.do("a", stop=stop)
+    finally:
+        far.released.set()
+    assert time.monotonic() - start < 5
 
 
-def test_work_that_hangs_is_given_up_and_tried_again() -> None:
-    never, first = threading.Event(), threading.Event()
-
-    def work(item: int) -> int:
-        if item == 1 and not first.is_set():
-            first.set()
-            never.wait(20)
-        return item
-
-    assert attempt(work, stall_s=0.2) == [0, 1, 2, 3, 4]
-    never.set()
+def test_a_stop_ends_a_pause() -> None:
+    far, stop = Far(a=[OSError("1")]), threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    start = time.monotonic()
+    with pytest.raises(InterruptedRunError, match=r"^stopped$"):
+        far.do("a", patience=Patience(pauses_s=(60.0,)), stop=stop)
+    assert time.monotonic() - start < 5
+    assert (far.calls, far.begun_again) == (["a"], 0)
 
 
-def test_a_pause_ends_when_it_is_stopped() -> None:
+def test_a_stop_ends_many_short_pieces_of_work_and_what_waits_is_left() -> None:
     stop = threading.Event()
-    stop.set()
+    done: list[int] = []
 
-    def work(_: int) -> None:
-        raise OSError("down")
+    def work(item: str, _pulse: Pulse) -> str:
+        time.sleep(0.005)
+        done.append(1)
+        if len(done) == 10:
+            stop.set()
+        return item
 
-    with pytest.raises(InterruptedRunError):
-        attempt(work, 1, patience=Patience(5, (60.0,)), stop=stop)
+    far = Far()
+    far.work = work  # type: ignore[method-assign]
+    with pytest.raises(InterruptedRunError, match=r"^stopped$"):
+        far.do(*["a"] * 400, stop=stop)
+    count = len(done)
+    time.sleep(0.1)
+    assert count < 50
+    assert len(done) <= count + 2  # those that were under way
+
+
+def test_every_word_of_progress_is_a_beat() -> None:
+    pulse = Pulse()
+    for tell in (pulse.beat, lambda: pulse.set_size(1), lambda: pulse.absolute_update(1), pulse.relative_update):
+        pulse.last = 0.0
+        tell()
+        assert pulse.last > 0
+    assert pulse.branched("a", "b") is pulse
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "full"), True),
+        (OSError(errno.EDQUOT, "quota"), True),
+        (OSError(errno.EIO, "broken"), False),
+        (ValueError(errno.ENOSPC), False),
+    ],
+)
+def test_a_full_disk_is_told_from_other_errors(error: Exception, full: bool) -> None:  # noqa: FBT001
+    assert is_no_space(error) == full

@@ -149,11 +149,12 @@ def _once(
     failed: list[Exception] = []
     count = 0
     while count < len(left):
+        if stop is not None and stop.is_set():
+            _drain(one.waiting)
+            raise InterruptedRunError("stopped")
         try:
             number, result, error = one.ended.get(timeout=_LOOK_S)
         except queue.Empty:
-            if stop is not None and stop.is_set():
-                raise InterruptedRunError("stopped") from None
             if time.monotonic() - one.pulse.last > stall_s:
                 _drain(one.waiting)
                 failed.append(TimeoutError(f"nothing moved for {stall_s:g} s"))
