@@ -15,8 +15,9 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interruptible(stop: threading.Event) -> Iterator[None]:
-    """Within the block the signals set `stop`."""
-    old = {number: signal.signal(number, lambda *_: stop.set()) for number in _SIGNALS}
+    """Within the block the signals set `stop`; under `nohup` a terminal that closes still does nothing."""
+    heard = [each for each in _SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+    old = {number: signal.signal(number, lambda *_: stop.set()) for number in heard}
     try:
         yield
     finally:
