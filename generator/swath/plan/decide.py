@@ -166,8 +166,8 @@ def inputs_entry(stage: Stage, facts: Facts) -> LockEntry:
             new = facts.dep(stage, dep, None)  # DVC keeps DVC 2's hash only as long as the content stays
         if new is not None:
             deps[dep.text] = new
-    values, _ = _changed_params(stage, {}, facts)
-    return _entry(cmd, deps, values)
+    found = ((read.text, facts.params(read)) for read in stage.params)
+    return _entry(cmd, deps, {text: _sorted(params) for text, params in found if params is not None})
 
 
 def _changed_params(stage: Stage, entry: LockEntry, facts: Facts) -> tuple[dict[str, JSONValue] | None, list[Reason]]:
@@ -185,10 +185,14 @@ def _changed_params(stage: Stage, entry: LockEntry, facts: Facts) -> tuple[dict[
             complete = False
             reasons.extend(Reason("missing", f"{read.path}:{key}".rstrip(":"), old=old.get(key)) for key in absent)
             continue
-        values[read.text] = {key: _plain(new[key]) for key in sorted(new)}
+        values[read.text] = _sorted(new)
         if entry:
             reasons.extend(_changed_values(read, old, new))
     return values if complete else None, reasons
+
+
+def _sorted(params: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+    return {key: _plain(params[key]) for key in sorted(params)}
 
 
 def _changed_values(read: ParamsRead, old: Mapping[str, JSONValue], new: Mapping[str, JSONValue]) -> Iterable[Reason]:
