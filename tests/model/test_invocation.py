@@ -14,7 +14,7 @@ def test_a_volume_is_read_only_unless_it_says_otherwise() -> None:
     assert Volume("raw", "/data") != Volume("raw", "/data", read_only=False)
 
 
-SERVICE = Service(name="x", kind="train", description="It does.", entrypoint=["x"])
+SERVICE = Service(name="x", kind="training", description="It does.", entrypoint=["x"])
 
 
 def test_an_invocation_has_no_gpu_no_limit_and_keeps_no_outputs() -> None:
