@@ -37,7 +37,7 @@ _REFUSALS: Final = frozenset({
     "RemoteMissingDepsError",
 })  # fmt: skip
 _REFUSED: Final = (401, 403)
-_USER_IN_URL: Final = re.compile(r"(?<=://)[^/\s@]+@")
+_USER_IN_URL: Final = re.compile(r"(?<=://)[^/\s]+@")
 _NOT_SECRET: Final = frozenset({"url", "region", "endpointurl", "port", "user", "timeout", "jobs", "verify", "type"})
 
 
