@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.git_server import serve_git
-from support.gitlab_project import GitLabProject, make_project
+from support.gitlab_project import GitLabProject, images_with_swath, make_project
 from support.small_project import small_project
 
 if TYPE_CHECKING:
@@ -17,16 +18,36 @@ if TYPE_CHECKING:
     from support.remote_server import RemoteServer
 
 
+@pytest.fixture(scope="session")
+def shared_images(registry: str) -> Iterator[str]:
+    """Where the images of small projects lie that build the same ones: whoever comes first builds them."""
+    with images_with_swath(f"{registry}/shared/images") as images:
+        yield images
+
+
 @pytest.fixture
 def small(
-    tmp_path: Path, registry: str, remote_server: RemoteServer, request: pytest.FixtureRequest
+    tmp_path: Path, shared_images: str, remote_server: RemoteServer, request: pytest.FixtureRequest
 ) -> Iterator[GitLabProject]:
-    """The small project, pushed, with Swath's image in its registry; no pipeline has run."""
-    name = request.node.name.replace("_", "-")
-    bench = small_project(tmp_path / "work", remote_server.url(name))
+    """The small project, pushed; no pipeline has run."""
+    with _small(tmp_path, shared_images, remote_server, request.node.name) as project:
+        yield project
+
+
+@pytest.fixture
+def alone(tmp_path: Path, registry: str, remote_server: RemoteServer) -> Iterator[GitLabProject]:
+    """The same, with no image but Swath's own."""
+    with (
+        images_with_swath(f"{registry}/group/alone") as images,
+        _small(tmp_path, images, remote_server, "alone") as project,
+    ):
+        yield project
+
+
+@contextlib.contextmanager
+def _small(folder: Path, images: str, remote: RemoteServer, name: str) -> Iterator[GitLabProject]:
+    bench = small_project(folder / "work", remote.url(name))
     bench.swath("init", check=True)
     bench.commit("CI")
-    with serve_git(tmp_path / "git") as server:
-        project = make_project(tmp_path, bench, server, registry, remote_server, name)
-        yield project
-        project.remove_images()
+    with serve_git(folder / "git") as server:
+        yield make_project(folder, bench, server, images, remote, name)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.gitlab_project import GitLabProject
+from support.gitlab_project import TOKEN, GitLabProject
 from support.gitlab_variables import MergeRequest
+from support.repositories import CLEAN
 from support.small_project import PARTS, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from support.job_container import Attempt, Task
 
@@ -40,6 +44,62 @@ def test_a_killed_job_goes_on_where_it_was(small: GitLabProject) -> None:
         [False, True, True],
     ]
     assert small.ran(run) == sorted(STAGES)
+
+
+def test_two_pipelines_at_once_share_their_work(small: GitLabProject, tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(small.pipeline)]
+        time.sleep(3)
+        small.push("Docs", {"README.md": "Nothing that counts.\n"})
+        runs.append(pool.submit(small.pipeline))
+        first, second = (run.result() for run in runs)
+    assert (first.status, second.status) == ("success", "success"), first.story() + second.story()
+    assert sorted(small.ran(first) + small.ran(second)) == sorted(STAGES)
+    clone = small.clone(tmp_path / "colleague")
+    clone.command("dvc", "pull", "-q")
+    assert clone.dvc_status() == CLEAN
+    assert clone.read("README.md") == "Nothing that counts.\n"
+
+
+def test_results_wait_for_a_token_that_may_push(small: GitLabProject) -> None:
+    del small.house.variables["SWATH_TOKEN"]
+    before = small.house.commit("main")
+    without = small.pipeline()
+    assert (small.ran(without), small.house.commit("main")) == (sorted(STAGES), before), without.story()
+    assert "SWATH_TOKEN" in without.job("collect").log
+
+    small.house.variables["SWATH_TOKEN"] = "glpat-expired"
+    expired = small.pipeline()
+    assert (expired.status, small.ran(expired)) == ("failed", [])
+    assert "SWATH_TOKEN" in expired.job("collect").log
+    assert "glpat-expired" not in expired.job("collect").log
+    assert small.house.git.refused == ["glpat-expired"]
+
+    small.house.variables["SWATH_TOKEN"] = TOKEN
+    at_last = small.pipeline()
+    assert (at_last.status, small.ran(at_last)) == ("success", []), at_last.story()
+    assert f"Swath-Pipeline: {at_last.id}" in small.message()
+
+
+def test_a_truncated_fragment_is_told_and_nothing_wrong_is_recorded(small: GitLabProject) -> None:
+    cut = threading.Event()
+
+    def watch(task: Task, _: Attempt) -> None:
+        if task.name == "collect" and not cut.is_set():
+            (path,) = (small.remote_folder / "swath").rglob("fit*.json")
+            path.write_text(path.read_text()[:100])
+            cut.set()
+
+    small.house.watch = watch
+    before = small.house.commit("main")
+    run = small.pipeline()
+    assert run.status == "failed", run.story()
+    log = run.job("collect").log
+    assert "fit" in log, log
+    assert small.house.commit("main") == before
+
+    again = small.pipeline()
+    assert (again.status, small.ran(again)) == ("success", []), again.story()
 
 
 def test_a_fork_is_checked_and_planned_only(small: GitLabProject) -> None:

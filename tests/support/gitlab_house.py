@@ -50,6 +50,7 @@ class House:
     Attributes:
         folder: for checkouts, logs and artifacts.
         registry: host and port of the image registry.
+        images: the path of the project's images there; another project's share them.
         variables: the project's.
         files: the project's file variables: name and text.
         watch: is called with each attempt that starts, in a thread of its own.
@@ -59,6 +60,7 @@ class House:
     git: GitServer
     project: str
     registry: str
+    images: str
     runners: tuple[HouseRunner, ...]
     variables: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -139,7 +141,7 @@ class House:
             "CI_PROJECT_URL": f"{self.git.url}/{self.project}",
             "CI_API_V4_URL": f"{self.git.url}/api/v4",
             "CI_REGISTRY": self.registry,
-            "CI_REGISTRY_IMAGE": f"{self.registry}/{self.project}",
+            "CI_REGISTRY_IMAGE": f"{self.registry}/{self.images}",
             "CI_REGISTRY_USER": "gitlab-ci-token",
             "CI_REGISTRY_PASSWORD": "registry-password",
         }

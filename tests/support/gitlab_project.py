@@ -5,6 +5,7 @@ GitLabProject: push -> pipeline -> what lies in Git, the registry and the remote
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ from support.repositories import Bench
 from support.tool_layer import push_tool_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from support.git_server import GitServer
@@ -91,18 +92,6 @@ class GitLabProject:
         """How many objects are in the remote's cache."""
         return sum(path.is_file() for path in (self.remote_folder / "files").rglob("*"))
 
-    def remove_images(self) -> None:
-        """Take the project's images out of this machine's engine."""
-        listed = [
-            "docker",
-            "images",
-            "--format={{.Repository}}:{{.Tag}}",
-            f"--filter=reference={self.house.registry}/{self.house.project}/*",
-        ]
-        names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
-        if names:
-            subprocess.run(["docker", "rmi", "--force", *names], capture_output=True, check=False)
-
     def message(self, ref: str = "main") -> str:
         """The message of a branch's newest commit."""
         return self.house.commit(ref).message
@@ -123,16 +112,20 @@ class GitLabProject:
         found = {}
         for name in sorted(names):
             project, _, image = name.rpartition("/")
-            if project == self.house.project and image != "swath":
+            if project == self.house.images and image != "swath":
                 tags = _json(f"http://{self.house.registry}/v2/{name}/tags/list")["tags"] or []
                 found[image] = sorted(tag for tag in tags if _CONTENT_TAG.fullmatch(tag))
         return found
 
 
 def make_project(
-    folder: Path, bench: Bench, server: GitServer, registry: str, remote: RemoteServer, name: str
+    folder: Path, bench: Bench, server: GitServer, images: str, remote: RemoteServer, name: str
 ) -> GitLabProject:
-    """Put a repository into a house that has Swath's image and one runner, of the class `docker`, with the engine's socket."""
+    """Put a repository into a house that has one runner, of the class `docker`, with the engine's socket.
+
+    Args:
+        images: host, port and path of the registry; Swath's own image is there.
+    """
     project = f"group/{name}"
     bare = server.add_project(project)
     server.tokens.add(TOKEN)
@@ -141,10 +134,23 @@ def make_project(
     runner = HouseRunner(("docker",), (f"{SOCKET}:{SOCKET}",))
     variables = {"SWATH_TOKEN": TOKEN, "SWATH_BUILDER_IMAGE": "swath-test/docker-cli:1"}
     files = {"SWATH_DVC_CONFIG": remote.dvc_config()}
-    house = House(folder / "house", server, project, registry, (runner,), variables, files)
+    registry, _, path = images.partition("/")
+    house = House(folder / "house", server, project, registry, path, (runner,), variables, files)
     (bench.root / ".dvc/config.local").write_text(remote.dvc_config())
-    push_tool_layer(f"{registry}/{project}")
     return GitLabProject(house, bench, remote, name)
+
+
+@contextlib.contextmanager
+def images_with_swath(images: str) -> Iterator[str]:
+    """A path of a registry that has Swath's own image; what jobs took from there leaves this machine's engine at the end."""
+    push_tool_layer(images)
+    try:
+        yield images
+    finally:
+        listed = ["docker", "images", "--format={{.Repository}}:{{.Tag}}", f"--filter=reference={images}/*"]
+        names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+        if names:
+            subprocess.run(["docker", "rmi", "--force", *names], capture_output=True, check=False)
 
 
 def _json(url: str) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def house(tmp_path: Path) -> Iterator[House]:
     with serve_git(tmp_path / "git") as server:
         bare = server.add_project("group/project")
         bench.command("git", "push", "-q", str(bare), "main")
-        yield House(tmp_path / "house", server, "group/project", "127.0.0.1:1", (HouseRunner(("docker", "disk")),))
+        yield House(
+            tmp_path / "house", server, "group/project", "127.0.0.1:1", "images", (HouseRunner(("docker", "disk")),)
+        )
 
 
 def job(script: str, **keywords: Any) -> dict[str, Any]:
