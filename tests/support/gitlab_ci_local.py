@@ -12,8 +12,6 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import yaml
-
 from support.docker_engine import SETUP
 from support.network import LOOPBACK
 
@@ -57,19 +55,20 @@ def gitlab_ci_local(
             the job that wrote it has a colon in its name.
     """
     home = checkout.parent / f"{checkout.name}-home"
-    (home / ".gitlab-ci-local").mkdir(parents=True, exist_ok=True)
-    said = {name: {"type": "file", "values": {"*": text}} for name, text in files.items()}
-    (home / ".gitlab-ci-local" / "variables.yml").write_text(yaml.safe_dump({"global": said}))
+    home.mkdir(exist_ok=True)
+    for name, text in files.items():  # mounted: its own file variables do not reach all jobs of a `--file`
+        (home / name).write_text(text)
+    said = {**variables, **{name: f"/file-variables/{name}" for name in files}}
     folder = os.environ.get("SWATH_TEST_CACHE") or SETUP.parents[2] / ".make" / "docker"
     argv = [
         "gitlab-ci-local", "--no-color", "--helper-image", "swath-test/gcl-util:1", "--pull-policy", "if-not-present",
         "--no-artifacts-to-source", "--concurrency", "2", "--network", "host", "--home", str(home),
-        *(f"--volume={volume}" for volume in volumes),
-        *(f"--variable={name}={value}" for name, value in variables.items()),  # over those of jobs, as the project's are
+        *(f"--volume={volume}" for volume in (*volumes, f"{home}:/file-variables:ro")),
+        *(f"--variable={name}={value}" for name, value in said.items()),  # over those of jobs, as the project's are
     ]  # fmt: skip
     if child:
         argv += ["--file", str(child.relative_to(checkout)), "--state-dir", ".gitlab-ci-local-child"]
     environ = {**os.environ, "PATH": f"{folder}/node/bin:{os.environ['PATH']}", "HOME": str(home), "NO_PROXY": LOOPBACK}
-    done = subprocess.run(argv, cwd=checkout, env=environ, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(argv, cwd=checkout, env=environ, capture_output=True, text=True, check=False, timeout=900)
     output = _ESCAPE.sub("", done.stdout + done.stderr)
     return LocalRun({name: result for result, name in _RESULT.findall(output)}, output, done.returncode)
