@@ -38,6 +38,18 @@ class StageRecord:
     pushed_bytes: int = 0
     exit: int = 0
 
+    @property
+    def figures(self) -> dict[str, int | float]:
+        """All but the lock entry, as documents say it: seconds to the millisecond."""
+        return {
+            "wall_s": round(self.wall_s, 3),
+            "cpu_s": round(self.cpu_s, 3),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "pulled_bytes": self.pulled_bytes,
+            "pushed_bytes": self.pushed_bytes,
+            "exit": self.exit,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:

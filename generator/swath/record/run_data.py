@@ -23,17 +23,7 @@ NOTES_REF: Final = "refs/notes/swath"
 
 def run_data(pipeline: str, results: Results) -> str:
     """The note's text, a JSON document; stages by name."""
-    stages = {
-        name: {
-            "wall_s": round(record.wall_s, 3),
-            "cpu_s": round(record.cpu_s, 3),
-            "peak_memory_bytes": record.peak_memory_bytes,
-            "pulled_bytes": record.pulled_bytes,
-            "pushed_bytes": record.pushed_bytes,
-            "exit": record.exit,
-        }
-        for name, record in sorted(results.stages.items())
-    }
+    stages = {name: record.figures for name, record in sorted(results.stages.items())}
     document = {"version": 1, "pipeline": pipeline, "commit": results.commit, "stages": stages}
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

@@ -47,18 +47,7 @@ class _Document(msgspec.Struct):
 
 def write_fragment(fragment: Fragment) -> str:
     """The text of a fragment; the order of stages is kept."""
-    stages = {
-        name: {
-            "lock": record.lock,
-            "wall_s": round(record.wall_s, 3),
-            "cpu_s": round(record.cpu_s, 3),
-            "peak_memory_bytes": record.peak_memory_bytes,
-            "pulled_bytes": record.pulled_bytes,
-            "pushed_bytes": record.pushed_bytes,
-            "exit": record.exit,
-        }
-        for name, record in fragment.stages.items()
-    }
+    stages = {name: {"lock": record.lock, **record.figures} for name, record in fragment.stages.items()}
     files = {path: {"md5": file.md5, "text": file.text} for path, file in sorted(fragment.files.items())}
     document = {
         "version": VERSION,
