@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from dvc.repo import Repo
 
-from support.plain_repository import make_repository
+from support.plain_repository import make_repository, reproduce
 from swath.dvc_border.external import external_item
 from swath.dvc_border.repository import Repository
 from swath.errors import UserError
@@ -59,14 +57,7 @@ def opened(root: Path, dep: str, config: str = "") -> Repository:
 
 def repro(root: Path) -> dict[str, Any]:
     """What DVC locks for the dep."""
-    here = os.getcwd()
-    os.chdir(root)
-    try:
-        with Repo(str(root)) as repo, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # DVC's own
-            repo.reproduce()
-    finally:
-        os.chdir(here)
+    reproduce(root)
     return dict(yaml.safe_load((root / "dvc.lock").read_text())["stages"]["get"]["deps"][0])
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
-from dvc.repo import Repo
 
-from support.plain_repository import make_repository
+from support.plain_repository import make_repository, reproduce
 from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher
 from swath.dvc_border.repository import Repository
@@ -58,14 +56,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict
     root = tmp_path_factory.mktemp("run-cache")
     make_repository(root, FILES)
     (root / "run.sh").chmod(0o755)
-    here = os.getcwd()
-    os.chdir(root)
-    try:
-        with Repo(str(root)) as repo, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # DVC's own
-            repo.reproduce()
-    finally:
-        os.chdir(here)
+    reproduce(root)
     theirs = runs(root)
     shutil.rmtree(root / ".dvc/cache/runs")
     (root / "dvc.lock").unlink()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
-from dvc.repo import Repo
 
-from support.plain_repository import make_repository
+from support.plain_repository import make_repository, reproduce
 from swath.dvc_border.workspace import Workspace
 from swath.errors import UserError
 from swath.execute.save import restore_outputs, save_outputs
@@ -43,14 +40,7 @@ def stage(*outs: Output) -> Stage:
 
 def test_the_entry_is_the_one_that_dvc_writes(tmp_path: Path) -> None:
     repository = make_repository(tmp_path, FILES)
-    here = os.getcwd()
-    os.chdir(tmp_path)
-    try:
-        with Repo(str(tmp_path)) as repo, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # DVC's own
-            repo.reproduce()
-    finally:
-        os.chdir(here)
+    reproduce(tmp_path)
     lock = yaml.safe_load((tmp_path / "dvc.lock").read_text())["stages"]["make"]
     (tmp_path / "dvc.lock").unlink()
     project = read_project(repository)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import warnings
 from typing import TYPE_CHECKING
+
+from dvc.repo import Repo
 
 from swath.dvc_border.repository import Repository
 
@@ -44,6 +48,13 @@ def make_repository(root: Path, files: Mapping[str, str | bytes], *, track: bool
     if track:
         subprocess.run(["git", "add", "--all"], cwd=root, check=True)
     return Repository(root)
+
+
+def reproduce(root: Path) -> None:
+    """`dvc repro`, in this process."""
+    with contextlib.chdir(root), Repo(str(root)) as repo, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # DVC's own
+        repo.reproduce()
 
 
 def with_split(dvc_yaml: str, more: Mapping[str, str | bytes] | None = None) -> dict[str, str | bytes]:
