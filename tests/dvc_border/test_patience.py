@@ -242,3 +242,16 @@ def test_every_word_of_progress_is_a_beat() -> None:
 )
 def test_a_full_disk_is_told_from_other_errors(error: Exception, full: bool) -> None:  # noqa: FBT001
     assert is_no_space(error) == full
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "pauses_s", "stall_s"),
+    [
+        (3, (1.0, 2.0), 3),
+        (60, (1.0, 4.0, 15.0, 40.0), 60),
+        (200, (1.0, 4.0, 15.0, 40.0, 120.0, 20.0), 120),
+        (0, (), 0),
+    ],
+)
+def test_the_pauses_make_up_the_time(wait_s: float, pauses_s: tuple[float, ...], stall_s: float) -> None:
+    assert Patience.lasting(wait_s) == Patience(stall_s, pauses_s)

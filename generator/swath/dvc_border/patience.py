@@ -6,6 +6,7 @@ for a while no piece has ended and no byte has moved, the round is given up and 
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -21,6 +22,9 @@ from swath.errors import InterruptedRunError, SwathError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _LOOK_S: Final = 0.2
+_STALL_S: Final = 120.0
+_FIRST_PAUSES_S: Final = (1.0, 4.0, 15.0, 40.0)
+_LONGEST_PAUSE_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,19 @@ class Patience:
         pauses_s: before each further try.
     """
 
-    stall_s: float = 120.0
-    pauses_s: tuple[float, ...] = (1.0, 4.0, 15.0, 40.0)
+    stall_s: float = _STALL_S
+    pauses_s: tuple[float, ...] = _FIRST_PAUSES_S
+
+    @classmethod
+    def lasting(cls, wait_s: float) -> Patience:
+        """One whose pauses make up a time: short ones first; a stall is not borne longer than that time."""
+        pauses_s: list[float] = []
+        for pause_s in itertools.chain(_FIRST_PAUSES_S, itertools.repeat(_LONGEST_PAUSE_S)):
+            left_s = wait_s - sum(pauses_s)
+            if left_s <= 0:
+                break
+            pauses_s.append(min(pause_s, left_s))
+        return cls(min(_STALL_S, wait_s), tuple(pauses_s))
 
 
 class Pulse(Callback):  # type: ignore[misc]  # fsspec has no types

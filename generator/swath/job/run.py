@@ -33,7 +33,7 @@ from swath.job.fragments import open_own, put_files, upstream_fragments
 from swath.job.origin import read_origin
 from swath.job.planned import planned_jobs
 from swath.job.stage_work import StageWork, Tools
-from swath.job.store import store_of
+from swath.job.store import patience_of, store_of
 from swath.load.settings import load_settings
 from swath.load.workflows import load_workflows
 from swath.model.fragment import StageRecord
@@ -113,13 +113,14 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
     """
     console = Console(stream or sys.stdout.buffer, sections=bool(options.environ.get("CI")))
     origin = read_origin(options.environ)
-    store, why = store_of(repository, options.environ, _PATIENCE)
+    patience = patience_of(options.environ, _PATIENCE)
+    store, why = store_of(repository, options.environ, patience)
     if store is None:
         hint = "jobs pass their results on through a DVC remote: dvc remote add -d NAME URL"
         raise UserError(why.partition(":")[0], hint=hint)
     opened = _open(repository, options, origin, store)
     shared = _use_shared_cache(repository, opened.job.runner.cache)
-    store = RemoteStore(repository, patience=_PATIENCE) if shared else store
+    store = RemoteStore(repository, patience=patience) if shared else store
     own = open_own(store, origin.pipeline, opened.plan, opened.job)
     entries = _entries_before(repository, opened, own, store, origin)
     if own.earlier:
@@ -210,7 +211,7 @@ class _Surroundings:
 def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEntry], around: _Surroundings) -> Tools:
     graph = opened.graph
     stages = [graph.stages[name] for name in opened.job.stages]
-    stores = _stores(repository, graph, stages, around.store)
+    stores = _stores(repository, graph, stages, around.store, around.environ)
     tools = Tools(
         facts=JobFacts(repository, entries, graph, opened.tracked, stores),
         disk=Workspace(repository, entries),
@@ -233,12 +234,17 @@ def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEn
 
 
 def _stores(
-    repository: Repository, graph: StageGraph, stages: Sequence[Stage], default: RemoteStore
+    repository: Repository,
+    graph: StageGraph,
+    stages: Sequence[Stage],
+    default: RemoteStore,
+    environ: Mapping[str, str],
 ) -> dict[str | None, RemoteStore]:
     """The remotes that these stages and those before them name."""
     names = graph.before(stage.name for stage in stages)
+    patience = patience_of(environ, _PATIENCE)
     remotes = {out.remote for name in names for out in graph.stages[name].outs if out.remote}
-    named = {name: RemoteStore(repository, name, _PATIENCE) for name in sorted(remotes) if name != default.name}
+    named = {name: RemoteStore(repository, name, patience) for name in sorted(remotes) if name != default.name}
     stores: dict[str | None, RemoteStore] = {None: default, default.name: default}
     return stores | named
 
