@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from support.plain_repository import make_repository, reproduce
+from support.plain_repository import commit, make_repository, reproduce
 from swath.dvc_border.external import external_item
 from swath.dvc_border.repository import Repository
+from swath.dvc_border.revision import exported_revision
 from swath.errors import UserError
 from swath.local.project import read_project
 from swath.plan.decide import decide
@@ -107,3 +108,20 @@ def test_an_unknown_remote_is_named(tmp_path: Path) -> None:
         item(opened(tmp_path / "repo", "remote://no/in.txt"))
     assert "no" in str(caught.value)
     assert str(caught.value).endswith("\n  check the address, the remote's settings and the network")
+
+
+def test_a_dep_of_the_web_is_asked_for_in_a_revision_too(tmp_path: Path, served: str) -> None:
+    repository = opened(tmp_path / "repo", f"{served}/in.txt")
+    commit(repository.root)
+    with exported_revision(repository, "HEAD") as exported:
+        assert item(exported) == item(repository)
+
+
+def test_a_dep_of_a_remote_of_ones_own_is_asked_for_in_a_revision_too(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/in.txt").write_text("one")
+    repository = opened(tmp_path / "repo", "remote://far/in.txt")
+    (repository.root / ".dvc/config.local").write_text("['remote \"far\"']\n    url = ../../far\n")
+    commit(repository.root)
+    with exported_revision(repository, "HEAD") as exported:
+        assert item(exported) == item(repository)

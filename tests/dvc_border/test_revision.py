@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.plain_repository import make_repository
+from support.plain_repository import commit, make_repository
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.revision import Revision, exported_revision
 from swath.errors import UserError
@@ -19,12 +19,6 @@ from swath.model.stage import Dependency, Output, Stage
 
 MAKER = Stage("make", "dvc.yaml", "make", "make", "true", ".", (), (Output("out", "out"),))
 ENTRY: LockEntry = {"cmd": "true", "outs": [{"path": "out", "hash": "md5", "md5": "a" * 32, "size": 3}]}
-
-
-def commit(root: Path) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
-    subprocess.run(["git", "add", "-A"], cwd=root, check=True)
-    subprocess.run(["git", *identity, "commit", "-qm", "x"], cwd=root, check=True)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,17 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
     assert (report.did, report.message) == (
         "failed",
         "dvc.yaml:2: stages.a: in, params.yaml:lr does not exist\n  make it, fetch it (dvc pull), or correct the path",
+    )
+
+
+def test_an_address_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    with socket.socket() as closed:  # bound, never listening: connections are refused
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/in"
+        report = Case(tmp_path, {"cmd": "x", "deps": [address], "outs": ["out"]}).do()
+    assert (report.did, report.message) == (
+        "failed",
+        f"dvc.yaml:2: stages.a: {address} does not exist\n  see whether the address is right and answers",
     )
 
 

@@ -50,6 +50,13 @@ def make_repository(root: Path, files: Mapping[str, str | bytes], *, track: bool
     return Repository(root)
 
 
+def commit(root: Path) -> None:
+    """Commit whatever lies there."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+    subprocess.run(["git", "add", "--all"], cwd=root, check=True)
+    subprocess.run(["git", *identity, "commit", "--quiet", "--message=x"], cwd=root, check=True)
+
+
 def reproduce(root: Path) -> None:
     """`dvc repro`, in this process."""
     with contextlib.chdir(root), Repo(str(root)) as repo, warnings.catch_warnings():

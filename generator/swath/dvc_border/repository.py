@@ -155,8 +155,11 @@ class Repository:
         """DVC's own object, for the rare things that are left to DVC."""
         from dvc.repo import Repo
 
+        config = self._over or None
+        if self.home != self.root:  # an export of a revision is no Git repository, and its settings lie at home
+            config = {**self.config, "core": {**self.config["core"], "no_scm": True}}
         with translated():
-            return Repo(str(self.root), config=self._over or None)
+            return Repo(str(self.root), config=config)
 
     @cached_property
     def ignore(self) -> DvcIgnoreFilter | None:

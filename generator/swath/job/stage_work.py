@@ -29,7 +29,7 @@ from swath.model.content import Content, content_from_lock_item
 from swath.model.fragment import FileRecord, StageRecord
 from swath.model.lock_entry import entry_hash, fills_run_cache, items_by_path, run_cache_key
 from swath.model.units import Size
-from swath.plan.decide import decide_stage, inputs_entry
+from swath.plan.decide import check_inputs, decide_stage, inputs_entry
 
 if TYPE_CHECKING:
     import threading
@@ -121,11 +121,7 @@ class StageWork:
             return Done("unchanged", StageRecord(locked))
         if stage.frozen:
             raise UserError("the stage is frozen, and dvc.lock does not have it", place=stage.place)
-        own = {out.path for out in stage.outs}
-        missing = [r.path for r in decision.reasons if r.kind == "missing" and r.path not in own]
-        if missing:
-            message = f"{', '.join(missing)} does not exist"
-            raise UserError(message, place=stage.place, hint="commit it, or track it: dvc add, dvc push")
+        check_inputs(stage, decision, "commit it, or track it: dvc add, dvc push")
         if decision.kind == "restore" and decision.entry is not None:
             return self._restore(stage, dict(decision.entry))
         return self._run(stage)

@@ -22,7 +22,7 @@ from swath.execute.shell import run_shell
 from swath.local.machine import free_disk
 from swath.model.lock_entry import identity, items_by_path
 from swath.model.units import Size
-from swath.plan.decide import decide_stage, inputs_entry
+from swath.plan.decide import check_inputs, decide_stage, inputs_entry
 
 if TYPE_CHECKING:
     import threading
@@ -116,26 +116,13 @@ class StageWork:
         decision = decide_stage(stage, workspace, forced=stage.name in self._tools.forced)
         if decision.kind == "unchanged":
             return StageReport(stage, "unchanged")
-        missing = [
-            reason.path
-            for reason in decision.reasons
-            if reason.kind == "missing" and self._is_input(stage, reason.path)
-        ]
-        if missing:
-            what = ", ".join(missing)
-            raise UserError(
-                f"{what} does not exist", place=stage.place, hint="make it, fetch it (dvc pull), or correct the path"
-            )
+        check_inputs(stage, decision, "make it, fetch it (dvc pull), or correct the path")
         inputs = inputs_entry(stage, workspace)
         if decision.kind == "restore" and decision.entry is not None:
             entry = restore_outputs(workspace, stage, dict(decision.entry), inputs)
             self._finish(stage, entry)
             return StageReport(stage, "restored")
         return self._run(stage, gpus, inputs)
-
-    @staticmethod
-    def _is_input(stage: Stage, path: str) -> bool:
-        return path not in {out.path for out in stage.outs}
 
     def _keep_frozen(self, stage: Stage) -> StageReport:
         """A frozen stage does not run; when its outputs were edited their new state is recorded, as DVC does."""

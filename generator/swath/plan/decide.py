@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from swath.errors import UserError
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import Item, LockEntry, can_hash, identity, items_by_path, run_cache_key
 from swath.model.plan import Decision, Reason
@@ -152,6 +153,23 @@ def _entry(cmd: JSONValue, deps: Mapping[str, Item | None], params: Mapping[str,
         names = sorted(params, key=lambda name: (name != "params.yaml", name))
         entry["params"] = {name: params[name] for name in names}
     return entry
+
+
+def check_inputs(stage: Stage, decision: Decision, hint: str) -> None:
+    """See that nothing the stage reads is missing.
+
+    Args:
+        hint: what to do about a file of the repository that is.
+
+    Raises:
+        UserError: a dep or a parameter is missing.
+    """
+    own = {out.path for out in stage.outs}
+    missing = [reason.path for reason in decision.reasons if reason.kind == "missing" and reason.path not in own]
+    if any("://" in path for path in missing):
+        hint = "see whether the address is right and answers"
+    if missing:
+        raise UserError(f"{', '.join(missing)} does not exist", place=stage.place, hint=hint)
 
 
 def inputs_entry(stage: Stage, facts: Facts) -> LockEntry:
