@@ -18,6 +18,7 @@ from swath.model.jobs import PipelinePlan, Workload
 from swath.model.shell_words import exec_words
 from swath.plan.assign import assign
 from swath.plan.timeouts import expected_s, is_long
+from swath.plan.transport import check_transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +57,13 @@ def planned_jobs(
         loads: of this repository; None: they are read.
 
     Raises:
-        UserError: a service is wrong or has no image, no runner can run a stage, or a limit of GitLab is passed.
+        UserError: a service is wrong or has no image, no runner can run a stage, a limit of GitLab is passed, or a job
+            would read what no other one may push.
     """
     loads = loads or Workloads(repository.root, settings)
     workloads = {name: loads.of(stage, (keys or {}).get(name, "")) for name, stage in graph.stages.items()}
     jobs = assign(graph, decisions, workloads, settings, own_image=swath_image(settings))
+    check_transport(graph, decisions, jobs)
     return PipelinePlan(commit or commit_id(repository), level, jobs, continues=continues)
 
 

@@ -89,12 +89,13 @@ def _decide_behind(stage: Stage, facts: Facts, moving: tuple[str, ...], graph: S
     entry = facts.locked(stage)
     if entry is None:
         return Decision("run", (Reason("new"), *reasons))
-    settled = [dep for dep in stage.deps if not any(_touches(path, dep.path) for path in made)]
+    settled = [dep for dep in stage.deps if not any(touches(path, dep.path) for path in made)]
     own, _ = _changed_inputs(stage, settled, entry, facts)
     return Decision("run", (*own, *reasons))
 
 
-def _touches(a: str, b: str) -> bool:
+def touches(a: str, b: str) -> bool:
+    """Whether one of two paths is the other, or lies inside it."""
     return a == b or a.startswith(b + "/") or b.startswith(a + "/") or b == "."
 
 
