@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,23 +14,23 @@ from swath.emit.script import SWATH, swath_command
 
 
 def test_harmless_words_stand_without_quotes() -> None:
-    assert swath_command("job", "run", "train@a") == "/opt/swath/bin/swath job run train@a"
+    assert swath_command("job", "run", "train@a") == "/opt/swath/bin/swath job run train@a || exit $?"
 
 
 def test_no_words_are_the_program_alone() -> None:
-    assert swath_command() == SWATH
+    assert swath_command() == f"{SWATH} || exit $?"
 
 
 @pytest.mark.parametrize(
     ("word", "quoted"), [("", "''"), ("a b", "'a b'"), ("$TOKEN", "'$TOKEN'"), ("it's", """'it'"'"'s'""")]
 )
 def test_other_words_are_quoted(word: str, quoted: str) -> None:
-    assert swath_command(word) == f"{SWATH} {quoted}"
+    assert swath_command(word) == f"{SWATH} {quoted} || exit $?"
 
 
 @given(st.lists(st.text(), max_size=5))
 def test_words_come_back(words: list[str]) -> None:
-    assert shlex.split(swath_command(*words)) == [SWATH, *words]
+    assert shlex.split(swath_command(*words)) == [SWATH, *words, "||", "exit", "$?"]
 
 
 def test_a_real_shell_expands_nothing() -> None:
@@ -37,3 +38,16 @@ def test_a_real_shell_expands_nothing() -> None:
     line = "printf '%s\\0'" + swath_command(*words).removeprefix(SWATH)
     found = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=10)
     assert found.stdout.split("\0")[:-1] == words
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_the_exit_code_comes_out_of_gitlabs_runner(shell: str, tmp_path: Path) -> None:
+    swath = tmp_path / "swath"
+    swath.write_text("#!/bin/sh\nexit 75\n")
+    swath.chmod(0o755)
+
+    def ends_with(line: str) -> int:
+        script = f"set -o errexit\n: | eval {shlex.quote(line)}\nexit 0\n"  # of gitlab-runner's shells/bash.go
+        return subprocess.run([shell], input=script, text=True, check=False, timeout=10).returncode
+
+    assert ends_with(swath_command("job", "run", "a").replace(SWATH, str(swath))) == 75

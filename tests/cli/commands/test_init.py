@@ -89,7 +89,7 @@ def test_the_jobs(bench: Bench) -> None:
     bench.swath("init", check=True)
     document = ci(bench)
     plan, run = document["swath:plan"], document["swath:run"]
-    assert plan["script"] == ["/opt/swath/bin/swath compile -o swath-child.yml"]
+    assert plan["script"] == ["/opt/swath/bin/swath compile -o swath-child.yml || exit $?"]
     assert plan["artifacts"]["paths"] == ["swath-child.yml"]
     assert plan["variables"] == {"GIT_DEPTH": "0"}
     assert run["trigger"] == {"include": [{"artifact": "swath-child.yml", "job": "swath:plan"}], "strategy": "depend"}
