@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.job_graphs import CPU, OWN
-from swath.emit.job import duration, kubernetes, retry, stage_job
+from swath.emit.job import CLEAN, duration, kubernetes, retry, stage_job
 from swath.emit.own_jobs import Own, strategy, trigger_job
 from swath.emit.script import swath_command
 from swath.model.jobs import Job
@@ -34,7 +35,7 @@ def test_mirror_since_18_2(version: tuple[int, int], name: str) -> None:
     assert trigger["strategy"] == name
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(600, "10m"), (3600, "1h"), (3660, "1h 1m"), (2_592_000, "720h")])
+@pytest.mark.parametrize(("seconds", "text"), [(600, "10m"), (3600, "1h"), (3660, "1h 1m"), (2_591_940, "719h 59m")])
 def test_durations(seconds: int, text: str) -> None:
     assert duration(seconds) == text
 
@@ -74,3 +75,19 @@ def test_any_word_is_one_word_of_a_real_shell(word: str) -> None:
     line = swath_command("job", "run", word).replace("/opt/swath/bin/swath", "printf '%s\\0'")
     said = subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout
     assert said.split(b"\0")[:-1] == [b"job", b"run", word.encode()]
+
+
+def test_gitlabs_cleaning_keeps_the_dvc_cache_and_nothing_else(tmp_path: Path) -> None:
+    """What the runner does in a checkout that it kept: `git clean` with the flags, as words."""
+    for name in (".dvc/cache/files/md5/ab/cd", ".dvc/tmp/x", "models/m", ".swath/logs/x", "data/deep/.git/HEAD"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    (tmp_path / ".dvc/.gitignore").write_text("/cache\n/tmp\n")
+    (tmp_path / ".gitignore").write_text("/models\n")
+    for words in (["init", "-q"], ["add", ".gitignore", ".dvc/.gitignore"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    subprocess.run(["git", "clean", "-q", *CLEAN["GIT_CLEAN_FLAGS"].split()], cwd=tmp_path, check=True)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.startswith(".git/")} == {
+        ".dvc/.gitignore", ".dvc/cache/files/md5/ab/cd", ".gitignore"
+    }  # fmt: skip

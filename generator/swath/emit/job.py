@@ -24,7 +24,8 @@ OWN_FILES: Final = ".swath/"  # fragments, logs and metrics: all that goes into 
 _KEPT_FOR: Final = "1 week"
 # Reasons that all servers of the last years know; a newer word makes older ones refuse the file.
 _RETRY_WHEN: Final = ("runner_system_failure", "stuck_or_timeout_failure", "api_failure")
-_CLEAN: Final = "-ffdx -e .dvc/cache"  # GitLab's own flags would wipe the cache of a runner that keeps its checkout
+# GitLab's own flags would wipe the DVC cache of a runner that keeps its checkout, whichever job of ours comes next to it.
+CLEAN: Final = {"GIT_CLEAN_FLAGS": "-ffdx -e .dvc/cache"}
 _MIB: Final = 2**20
 
 
@@ -42,7 +43,7 @@ def stage_job(job: Job, ci_stage: str, builds: Sequence[str], digest: str, versi
         "interruptible": job.interruptible,
         "retry": retry(version),
         "needs": needs([*builds, *job.needs]),
-        "variables": {"GIT_DEPTH": "1", "GIT_CLEAN_FLAGS": _CLEAN, **kubernetes(job.resources)},
+        "variables": {"GIT_DEPTH": "1", **CLEAN, **kubernetes(job.resources)},
         "script": Flow([swath_command("job", "run", job.name, "--plan-digest", digest)]),
         "artifacts": artifacts(),
     }

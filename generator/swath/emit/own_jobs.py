@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from swath.emit.job import Keywords, Version, artifacts, container, duration, needs, retry, tags
+from swath.emit.job import CLEAN, Keywords, Version, artifacts, container, duration, needs, retry, tags
 from swath.emit.script import swath_command
 from swath.emit.yaml import Flow, FlowMap
 from swath.limits import MIRROR_SINCE
@@ -76,7 +76,7 @@ def build_image_job(build: Build, own: Own) -> Keywords:
         "interruptible": True,
         "retry": retry(own.version),
         "needs": Flow(),
-        "variables": {"GIT_DEPTH": "1", **build.variables},
+        "variables": {"GIT_DEPTH": "1", **CLEAN, **build.variables},
         "script": list(build.script),
     }
 
@@ -92,7 +92,7 @@ def collect_job(own: Own, digest: str, *, when: str) -> Keywords:
         "interruptible": False,
         "when": when,
         "resource_group": "swath-record-$CI_COMMIT_REF_SLUG",
-        "variables": {"GIT_DEPTH": "0"},
+        "variables": {"GIT_DEPTH": "0", **CLEAN},
         "script": Flow([swath_command("job", "collect", "--plan-digest", digest)]),
         "artifacts": artifacts(),
     }
@@ -103,7 +103,7 @@ def plan_job(own: Own, level: int, file: str) -> Keywords:
     return {
         **_own(own, PLAN, _PLAN_TIMEOUT_S),
         "interruptible": True,
-        "variables": {"GIT_DEPTH": "0"},
+        "variables": {"GIT_DEPTH": "0", **CLEAN},
         "script": Flow([swath_command("compile", "--level", str(level), "-o", file)]),
         "artifacts": {"paths": Flow([file]), "expire_in": "1 week"},
     }
@@ -114,11 +114,12 @@ def trigger_job(own: Own, file: str) -> Keywords:
 
     Global variables of this file would go down as pipeline variables and stand over those of the next one's file, so
     none is inherited. What the parent passed came as pipeline variables and is forwarded as such; it stands here once
-    more for programs that know no `forward`.
+    more for programs that know no `forward`. A newer pipeline does not stop this job, and with it a training below it:
+    the next level says for each of its jobs whether it may be stopped.
     """
     return {
         "stage": NEXT_LEVEL,
-        "interruptible": True,
+        "interruptible": False,
         "inherit": {"variables": False},
         "variables": {name: f"${name}" for name in PASSED_ON},
         "trigger": {

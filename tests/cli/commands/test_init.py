@@ -91,8 +91,12 @@ def test_the_jobs(bench: Bench) -> None:
     plan, run = document["swath:plan"], document["swath:run"]
     assert plan["script"] == ["/opt/swath/bin/swath compile -o swath-child.yml || exit $?"]
     assert plan["artifacts"]["paths"] == ["swath-child.yml"]
-    assert plan["variables"] == {"GIT_DEPTH": "0"}
-    assert run["trigger"] == {"include": [{"artifact": "swath-child.yml", "job": "swath:plan"}], "strategy": "depend"}
+    assert plan["variables"] == {"GIT_DEPTH": "0", "GIT_CLEAN_FLAGS": "-ffdx -e .dvc/cache"}
+    assert run["trigger"] == {
+        "include": [{"artifact": "swath-child.yml", "job": "swath:plan"}],
+        "strategy": "depend",
+        "forward": {"pipeline_variables": True},
+    }
     assert run["variables"] == {"SWATH_PIPELINE": "$CI_PIPELINE_ID", "SWATH_PIPELINE_SOURCE": "$CI_PIPELINE_SOURCE"}
     assert run["rules"][0] == {
         "if": "$CI_MERGE_REQUEST_ID && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID != $CI_MERGE_REQUEST_PROJECT_ID",
