@@ -393,6 +393,36 @@ def test_a_dep_inside_and_one_around_outputs_are_fetched_exactly(tmp_path: Path)
     assert bench.lock() == pipeline.locks()
 
 
+@pytest.mark.parametrize("cache", [True, False])
+def test_an_output_that_persists_grows_from_job_to_job_as_it_does_here(tmp_path: Path, cache: bool) -> None:  # noqa: FBT001
+    cmd = "mkdir -p all && cp in all/$(cat in) && ls all | wc -l > count"
+    stage = {"cmd": cmd, "deps": ["in"], "outs": [{"all": {"persist": True, "cache": cache}}, "count"]}
+    house = JobBench(tmp_path, {"in": "one\n", "dvc.yaml": {"stages": {"gather": stage}}})
+    house.bench.run()
+    house.bench.command("dvc", "push", "-q")
+    house.bench.write({"in": "two\n"})
+    house.bench.commit("More")
+    pipeline = house.pipeline()
+    pipeline.run("gather")
+    house.bench.run()
+    assert house.bench.read("count").strip() == "2"
+    assert pipeline.locks() == house.bench.lock()
+
+
+def test_an_output_that_persists_and_was_never_pushed_is_not_begun_anew(tmp_path: Path) -> None:
+    stage = {"cmd": "cat in >> all", "deps": ["in"], "outs": [{"all": {"persist": True}}]}
+    house = JobBench(tmp_path, {"in": "one\n", "dvc.yaml": {"stages": {"gather": stage}}})
+    house.bench.run()
+    house.bench.write({"in": "two\n"})
+    house.bench.commit("More")
+    with pytest.raises(UserError) as caught:
+        house.pipeline().run("gather")
+    assert str(caught.value) == (
+        "all: the DVC remote 'far' does not have 5bbf5a52328e7439ae6e719dfe712200\n"
+        "  push from a clone that has them (dvc push), or run the stages that make them again"
+    )
+
+
 def git_owned_by_another(bench: Bench) -> None:
     subprocess.run(["chown", "-R", "12345", str(bench.root / ".git")], check=True)
 

@@ -42,6 +42,18 @@ _PREFIX: Final = re.compile(r"[0-9a-f]{2}")
 _WITHOUT_RUN_CACHE: Final = ("http", "https")
 
 
+class MissingObjectsError(UserError):
+    """A remote does not have some objects.
+
+    Attributes:
+        values: their hashes.
+    """
+
+    def __init__(self, message: str, values: frozenset[str], *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.values = values
+
+
 class RemoteStore:
     """A remote, and the cache of this machine that objects come into and go out of. Thread-safe.
 
@@ -239,10 +251,10 @@ class RemoteStore:
         os.replace(temporary, target)
         return size
 
-    def _lacks(self, values: Sequence[str]) -> UserError:
+    def _lacks(self, values: Sequence[str]) -> MissingObjectsError:
         names = ", ".join(values[:3]) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
         hint = "push from a clone that has them (dvc push), or run the stages that make them again"
-        return UserError(f"the DVC remote {self.name!r} does not have {names}", hint=hint)
+        return MissingObjectsError(f"the DVC remote {self.name!r} does not have {names}", frozenset(values), hint=hint)
 
     def _absent(self, contents: Iterable[Content]) -> list[Content]:
         """Those of some objects that the remote lacks, each once."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from swath.dvc_border.remote_store import MissingObjectsError
 from swath.errors import UserError
-from swath.model.content import Content
+from swath.model.content import Content, content_from_lock_item
+from swath.model.lock_entry import items_by_path
 
 if TYPE_CHECKING:
     import threading
@@ -61,6 +63,18 @@ def needed_inputs(stage: Stage, facts: JobFacts, disk: Workspace) -> list[Input]
     return [found[path] for path in sorted(found)]
 
 
+def previous_outputs(stage: Stage, facts: JobFacts, disk: Workspace) -> list[Input]:
+    """What the stage made before and goes on from (DVC's ``persist``), as far as it is not in the checkout."""
+    items = items_by_path(facts.locked(stage) or {}, "outs")
+    found = []
+    for out in stage.outs:
+        item = items.get(out.text) if out.persist else None
+        content = content_from_lock_item(item) if item else None
+        if content and not content.same_as(disk.tracked(out.path, legacy=content.legacy)):
+            found.append(Input(out.path, content, out.remote, is_git=not out.cache))
+    return found
+
+
 def _narrowed(path: str, place: str, content: Content, facts: JobFacts) -> tuple[str, Content]:
     """Of a folder around a file that is read, only that file."""
     if not path.startswith(f"{place}/"):
@@ -96,7 +110,17 @@ def bring_inputs(
     for remote in dict.fromkeys(each.remote for each in inputs):
         wanted = [each.content for each in inputs if each.remote == remote]
         lacking = [content for content in wanted if not disk.cache.has(content)]
-        moved += stores[remote].pull(lacking, stop) if lacking else 0
+        try:
+            moved += stores[remote].pull(lacking, stop) if lacking else 0
+        except MissingObjectsError as error:
+            paths = [each.path for each in inputs if _is_of(each.content, error.values, disk)]
+            raise UserError(f"{', '.join(paths)}: {error.message}", hint=error.hint) from error
     for each in inputs:
         disk.cache.take(each.content, disk.absolute(each.path), copy=each.is_git)
     return moved
+
+
+def _is_of(content: Content, values: frozenset[str], disk: Workspace) -> bool:
+    """Whether one of these objects is the content's, or one of its files."""
+    files = disk.cache.files(content) or () if content.is_folder else ()
+    return content.value in values or any(file.value in values for file in files)

@@ -21,7 +21,7 @@ from swath.execute.attempts import Attempts, log_name
 from swath.execute.gpus import visible_gpus
 from swath.execute.save import remove_outputs, save_outputs
 from swath.job.fragments import file_records
-from swath.job.inputs import bring_inputs, missing_bytes, needed_inputs
+from swath.job.inputs import bring_inputs, missing_bytes, needed_inputs, previous_outputs
 from swath.job.plain_command import PlainCommands
 from swath.job.scratch import SCRATCH, Scratch
 from swath.job.space import check_space, make_room, note_use
@@ -158,7 +158,7 @@ class StageWork:
     def _run(self, stage: Stage) -> Done:
         tools = self._tools
         options = tools.services.options(stage)
-        inputs = needed_inputs(stage, tools.facts, tools.disk)
+        inputs = needed_inputs(stage, tools.facts, tools.disk) + previous_outputs(stage, tools.facts, tools.disk)
         note_use(tools.disk.cache, [each.content for each in inputs])
         self._see_to_space(options, missing_bytes(inputs, tools.facts))
         pulled = bring_inputs(inputs, tools.stores, tools.disk, self._stop)
