@@ -17,6 +17,7 @@ from swath.job.setup_files import (
     INCLUDED_FILE,
     MARK,
     ci_stage_for,
+    keys_of,
     render_ci_file,
     render_settings,
     with_ignored,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
 
 _ADDRESS: Final = re.compile(
-    r"(?:https?://(?:[^/@]*@)?|ssh://(?:[^/@]*@)?|[^/@:]+@)([^/:]+)(?::\d+)?[/:](.+?)(?:\.git)?/?"
+    r"(?:(?P<scheme>https?)://(?:[^/@]*@)?(?P<web>[^/@]+)/|(?:ssh://(?:[^/@]*@)?|[^/@:]+@)(?P<host>[^/:]+)(?::\d+)?[/:])"
+    r"(?P<path>.+?)(?:\.git)?/?"
 )
 
 _VARIABLES: Final = """\
@@ -100,14 +102,34 @@ def _put_ci_file(root: Path, settings: Settings, done: SetUp, *, force: bool) ->
         done.notes.append(f"add this to {CI_FILE} by hand:\n\n  include:\n    - local: {INCLUDED_FILE}\n")
     else:
         _write(root, CI_FILE, there, changed, done)
+    if {done.files[CI_FILE], done.files[INCLUDED_FILE]} & {"written", "changed"}:
+        done.notes.append(_beside_others(there))
+
+
+def _beside_others(text: str) -> str:
+    """What it means that our jobs stand in one pipeline with those of a foreign CI file."""
+    where = f"in {INCLUDED_FILE}, in your ci stage {ci_stage_for(text)!r}"
+    lines = [
+        f"Swath's jobs stand {where}, and take nothing from `default`.",
+        "They run for merge requests, the default branch, schedules and the web form"
+        + (", as far as your `workflow` lets them." if "workflow" in keys_of(text) else "."),
+    ]
+    if "merge_request" not in text.lower():
+        lines += [
+            "A merge request thus gets a pipeline of its own, by which GitLab judges it; your jobs are not in that:",
+            "they have no rules for it. Give them such (https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/),",
+            f"or take the rules with merge_request_event out of {INCLUDED_FILE}.",
+        ]
+    return "\n".join(lines)
 
 
 def _put(root: Path, name: str, text: str, done: SetUp, *, force: bool) -> None:
     there = _read(root / name)
-    if there is None or force or there == text:
-        _write(root, name, there, text, done)
+    same = there is not None and there.replace("\r\n", "\n") == text
+    if same or not (there is None or force):
+        done.files[name] = "unchanged" if same else "kept"
     else:
-        done.files[name] = "kept"
+        _write(root, name, there, text, done)
 
 
 def _write(root: Path, name: str, there: str | None, text: str, done: SetUp) -> None:
@@ -119,8 +141,9 @@ def _write(root: Path, name: str, there: str | None, text: str, done: SetUp) -> 
 
 
 def _read(path: Path) -> str | None:
+    """A file's text, with its own line ends; None: there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -155,4 +178,4 @@ def _project_page(root: Path) -> str | None:
         ["git", "config", "--get", "remote.origin.url"], cwd=root, capture_output=True, text=True, check=False
     )
     match = _ADDRESS.fullmatch(result.stdout.strip())
-    return f"https://{match[1]}/{match[2]}" if match else None
+    return f"{match['scheme'] or 'https'}://{match['web'] or match['host']}/{match['path']}" if match else None

@@ -31,7 +31,14 @@ IGNORED: Final = ("services/*/tests", "services/*/README*", "__pycache__", ".git
 _IGNORE_HEAD: Final = "# What does not count when a folder is a dependency: a test or a README makes no result stale."
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _DEFAULT_CI_STAGES: Final = ("build", "test", "deploy")  # GitLab's, when a file names none
-_INCLUDE: Final = re.compile(r"^include:[ \t]*(?:#.*)?\n((?:[ \t]*(?:#.*)?\n)*)([ \t]*)- ", re.MULTILINE)
+# The forms of `include`: a block list, a list in brackets, one entry in a line, one entry over several lines.
+_BLOCK_LIST: Final = re.compile(r"^include:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*([ \t]*)- ", re.MULTILINE)
+_FLOW_LIST: Final = re.compile(r"^include:[ \t]*\[", re.MULTILINE)
+_ONE_LINE: Final = re.compile(r"^include:[ \t]+(?=[^\s#\[&*!|>])(.*)$", re.MULTILINE)
+_BLOCK_MAP: Final = re.compile(
+    r"^include:[ \t]*(?:#.*)?\n((?:[ \t]*#.*\n|[ \t]*\n)*)(([ \t]+)\S.*\n(?:\3.*\n|[ \t]*\n)*)", re.MULTILINE
+)
+_DOCUMENT_START: Final = re.compile(r"^---[ \t]*(?:#.*)?\n", re.MULTILINE)
 
 
 def render_settings(gpu_stages: Mapping[str, int]) -> str:
@@ -84,29 +91,53 @@ def ci_stage_for(text: str) -> str:
     return "test" if "test" in names else names[-1]
 
 
+def keys_of(text: str) -> frozenset[str]:
+    """The keywords at the top of a CI file; none: it cannot be read."""
+    return frozenset(str(key) for key in _parsed(text) or ())
+
+
 def with_include(text: str) -> str | None:
-    """A foreign CI file that includes ours, changed by one line or two; itself when it does already.
+    """A foreign CI file that includes ours, changed by as few lines as its form allows; itself when it does already.
 
     Returns:
         None: it cannot be changed with certainty that nothing else changes.
     """
-    document = _parsed(text)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    plain = text.replace("\r\n", "\n")
+    document = _parsed(plain)
     if document is None:
         return None
     present = _as_list(document.get("include"))
     if any(_names_ours(item) for item in present):
         return text
-    entry = f"- local: {INCLUDED_FILE}\n"
-    if "include" not in document:
-        changed = f"include:\n  {entry}\n{text}"
-    else:
-        match = _INCLUDE.search(text)
-        if not match:
-            return None
-        at = match.end() - 2 - len(match[2])
-        changed = f"{text[:at]}{match[2]}{entry}{text[at:]}"
+    start = max((match.end() for match in _DOCUMENT_START.finditer(plain)), default=0)
+    changed = _with_entry(plain[start:], has_include="include" in document)
     expected = {**document, "include": [{"local": INCLUDED_FILE}, *present]}
-    return changed if _parsed(changed) == expected else None
+    if changed is None or _parsed(plain[:start] + changed) != expected:
+        return None
+    return (plain[:start] + changed).replace("\n", line_end)
+
+
+def _with_entry(body: str, *, has_include: bool) -> str | None:
+    """A document with our entry before the others, whatever form those have; None: none of the forms."""
+    entry = f"- local: {INCLUDED_FILE}\n"
+    if not has_include:
+        return f"include:\n  {entry}\n{body}"
+    if match := _BLOCK_LIST.search(body):
+        at = match.end() - 2 - len(match[1])
+        return f"{body[:at]}{match[1]}{entry}{body[at:]}"
+    if match := _FLOW_LIST.search(body):
+        comma = "" if body[match.end() :].lstrip().startswith("]") else ", "
+        return f"{body[: match.end()]}{{local: {INCLUDED_FILE}}}{comma}{body[match.end() :]}"
+    if match := _ONE_LINE.search(body):
+        return f"{body[: match.start()]}include:\n  {entry}  - {match[1]}{body[match.end() :]}"
+    if match := _BLOCK_MAP.search(body):
+        indent = len(match[3])
+        first, *others = match[2].splitlines(keepends=True)
+        moved = [f"    {line[indent:]}" if line.strip() else line for line in others]
+        inner = "".join([f"  - {first[indent:]}", *moved])
+        return f"{body[: match.start(2)]}  {entry}{inner}{body[match.end() :]}"
+    return None
 
 
 def _names_ours(item: Any) -> bool:
@@ -134,12 +165,16 @@ _Loader.add_multi_constructor("!", _tagged)
 
 
 def _parsed(text: str) -> dict[Any, Any] | None:
-    """The document of a CI file; None: it has a header of inputs, is not YAML, or no mapping."""
+    """The document of a CI file, behind its header of inputs if it has one; None: it is not YAML, or no mapping."""
     try:
-        documents = list(yaml.load_all(text, _Loader))
-    except yaml.YAMLError:
+        *headers, document = yaml.load_all(text, _Loader)
+    except (yaml.YAMLError, ValueError):
         return None
-    return documents[0] if len(documents) == 1 and isinstance(documents[0], dict) else None
+    if not isinstance(document, dict) or not all(
+        isinstance(header, dict) and set(header) == {"spec"} for header in headers
+    ):
+        return None
+    return document
 
 
 def _render(name: str, values: Mapping[str, Any]) -> str:

@@ -136,20 +136,33 @@ def test_stages_that_ask_for_gpus_get_a_class_of_runners(bench: Bench) -> None:
 def test_a_foreign_ci_file_gets_one_include(bench: Bench) -> None:
     bench.write({".gitlab-ci.yml": FOREIGN})
     result = bench.swath("init", check=True)
-    assert ".gitlab/swath.yml  written\n.gitlab-ci.yml     lines added\n" in result.stdout
+    assert result.stdout.startswith(
+        "swath.yaml         written\n"
+        ".gitlab/swath.yml  written\n"
+        ".gitlab-ci.yml     lines added\n"
+        ".dvcignore         lines added\n"
+        "\n"
+        "Swath's jobs stand in .gitlab/swath.yml, in your ci stage 'check', and take nothing from `default`.\n"
+        "They run for merge requests, the default branch, schedules and the web form.\n"
+        "A merge request thus gets a pipeline of its own, by which GitLab judges it; your jobs are not in that:\n"
+        "they have no rules for it. Give them such (https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/),\n"
+        "or take the rules with merge_request_event out of .gitlab/swath.yml.\n"
+        "\n"
+        "What is left to do:\n"
+    )
     assert bench.read(".gitlab-ci.yml") == f"include:\n  - local: .gitlab/swath.yml\n\n{FOREIGN}"
     document = ci(bench, ".gitlab/swath.yml")
     assert {document[name]["stage"] for name in document} == {"check"}
     assert "workflow" not in document
     assert judged(bench, ".gitlab/swath.yml") == "ok -- validation done"
     before = bench.read(".gitlab-ci.yml")
-    bench.swath("init", check=True)
+    assert "Swath's jobs" not in bench.swath("init", check=True).stdout
     bench.swath("init", "--force", check=True)
     assert bench.read(".gitlab-ci.yml") == before
 
 
 def test_a_ci_file_that_cannot_be_changed_safely_is_left_with_a_note(bench: Bench) -> None:
-    text = "spec:\n  inputs: {x: {default: y}}\n---\njob: {script: [x]}\n"
+    text = ".mine: &mine a.yml\ninclude: *mine\njob: {script: [x]}\n"
     bench.write({".gitlab-ci.yml": text})
     result = bench.swath("init", check=True)
     assert "add this to .gitlab-ci.yml by hand:\n\n  include:\n    - local: .gitlab/swath.yml\n" in result.stdout
@@ -166,10 +179,19 @@ def test_lines_of_dvcignore_are_added_once(bench: Bench) -> None:
     )
 
 
-def test_a_token_in_the_address_is_not_said(bench: Bench) -> None:
-    bench.command("git", "remote", "add", "origin", "https://me:glpat-secret@gitlab.example.com:8443/a/b/c.git")
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("https://me:glpat-secret@gitlab.example.com:8443/a/b/c.git", "https://gitlab.example.com:8443/a/b/c"),
+        ("http://gitlab.lan/a/b", "http://gitlab.lan/a/b"),
+        ("ssh://git@gitlab.example.com:2222/a/b.git", "https://gitlab.example.com/a/b"),
+        ("git@gitlab.example.com:a/b.git", "https://gitlab.example.com/a/b"),
+    ],
+)
+def test_the_settings_page_and_no_token_in_it(bench: Bench, address: str, page: str) -> None:
+    bench.command("git", "remote", "add", "origin", address)
     result = bench.swath("init", check=True)
-    assert "https://gitlab.example.com/a/b/c/-/settings/ci_cd" in result.stdout
+    assert f"  2. set two variables at {page}/-/settings/ci_cd:\n" in result.stdout
     assert "secret" not in result.stdout + result.stderr
 
 
@@ -177,3 +199,24 @@ def test_outside_of_a_dvc_repository(tmp_path: Path) -> None:
     result = Bench(tmp_path).swath("init")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "swath: not inside a DVC repository\n  go to one, or make one with: git init && dvc init\n"
+
+
+def test_our_jobs_beside_others_with_line_ends_of_windows_and_a_workflow(bench: Bench) -> None:
+    text = (
+        "default:\r\n  image: alpine\r\n  before_script: [exit 1]\r\n"
+        "workflow:\r\n  rules:\r\n    - if: $CI_MERGE_REQUEST_IID\r\n"
+        "include: other.yml\r\njob: {script: [x]}\r\n"
+    )
+    (bench.root / ".gitlab-ci.yml").write_bytes(text.encode())
+    result = bench.swath("init", check=True)
+    assert (
+        "They run for merge requests, the default branch, schedules and the web form, as far as your `workflow` lets them.\n"
+        "\nWhat is left"
+    ) in result.stdout
+    include = "include:\r\n  - local: .gitlab/swath.yml\r\n  - other.yml\r\n"
+    assert (bench.root / ".gitlab-ci.yml").read_bytes().decode() == text.replace("include: other.yml\r\n", include)
+    jobs = ci(bench, ".gitlab/swath.yml")
+    assert {name: job["inherit"]["default"] for name, job in jobs.items()} == dict.fromkeys(
+        ["swath:lint", "swath:plan", "swath:run"],
+        False,
+    )
