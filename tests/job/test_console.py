@@ -7,6 +7,8 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from swath.job.console import Console
 
 
@@ -53,3 +55,38 @@ def test_silence_is_broken_now_and_then(tmp_path: Path) -> None:
     beats = stream.getvalue().decode().splitlines()[1:]
     assert 1 <= len(beats) <= 4
     assert all(re.fullmatch(r"swath: a still runs: \S+( of memory|, \S+ of memory)?", beat) for beat in beats)
+
+
+def test_signs_of_life_go_on_when_there_is_no_room_for_lines_of_our_own(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    console = Console(stream, sections=False, most_own_bytes=1, beat_s=0.05)
+    with console.stage("a", tmp_path / "none"):
+        console.say("no room for this")
+        time.sleep(0.9)
+    full = "swath: the log would grow too long: from here on only what stages say, and errors\n"
+    assert re.fullmatch(rf"── a\n{full}(\.\n){{1,4}}", stream.getvalue().decode())
+
+
+@pytest.mark.parametrize(
+    ("stages", "output"),
+    [
+        (5000, b""),  # a batch of very many
+        (3, b"epoch\n" * 300_000),  # short lines: the runner's stamps are most of the log
+        (3, b"x" * 4_000_000),
+        (2500, b"two\nlines\n"),
+    ],
+)
+def test_the_log_stays_below_the_runners_limit_and_every_section_ends(
+    tmp_path: Path, stages: int, output: bytes
+) -> None:
+    stream, log = io.BytesIO(), tmp_path / "a.log"
+    log.write_bytes(output)
+    console = Console(stream, sections=True)
+    for number in range(stages):
+        with console.stage(f"pipelines/usage/dvc.yaml:predict@{number}", log):
+            console.say(f"pipelines/usage/dvc.yaml:predict@{number} done in 0.1 s")
+    text = stream.getvalue()
+    stamped = len(text) + 40 * text.count(b"\n")
+    assert stamped < 4 * 2**20 - 2**17  # what is left is for what comes before and after us
+    assert text.count(b"section_start") == text.count(b"section_end")
+    assert stamped > 2**18

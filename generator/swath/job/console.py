@@ -1,7 +1,8 @@
 """The job's log on GitLab: a section for each stage, its output as it comes, and a sign of life when it is silent.
 
 Services write into a file of their own (`.swath/logs`, an artifact); a thread copies what is new to the job's log. The
-copy ends before the runner cuts the log (`output_limit`, 4 MB by default), with a word where the rest is.
+copy ends before the runner cuts the log (`output_limit`, 4 MiB by default), with a word where the rest is, and so do
+our own lines about thousands of stages: who looks for the reason of a failure finds it at the end.
 
 Source: https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections, read 2026-11-22.
 """
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES: Final = 3 * 2**20  # of stages' output in the job's log
+_MOST_OWN_BYTES: Final = 2**19  # of our own lines there, signs of life among them
+_STAMP_BYTES: Final = 40  # the runner's time before each line, which counts (FF_TIMESTAMPS)
 _BEAT_S: Final = 60.0
+_SLOWER: Final = 5  # times, when our own lines are used up: GitLab up to 18.8 gives up after 6 min of silence
 _LOOK_S: Final = 0.2
 _BLOCK: Final = 64 * 2**10
+_ESCAPE: Final = b"\x1b"
 _NOT_IN_SECTIONS: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -36,13 +41,21 @@ class Console:
         stream: the job's log.
         sections: whether its reader folds sections, as GitLab does.
         most_bytes: of stages' output.
+        most_own_bytes: of our own lines.
         beat_s: longest silence while a stage runs.
     """
 
     def __init__(
-        self, stream: BinaryIO, *, sections: bool, most_bytes: int = _MOST_BYTES, beat_s: float = _BEAT_S
+        self,
+        stream: BinaryIO,
+        *,
+        sections: bool,
+        most_bytes: int = _MOST_BYTES,
+        most_own_bytes: int = _MOST_OWN_BYTES,
+        beat_s: float = _BEAT_S,
     ) -> None:
         self._stream, self._sections, self._left, self._beat_s = stream, sections, most_bytes, beat_s
+        self._own_left = most_own_bytes
         self._lock = threading.RLock()
         self._count = 0
         self._log: Path | None = None
@@ -51,14 +64,14 @@ class Console:
     def say(self, sentence: str) -> None:
         """Write a line of our own, behind what the stage has said."""
         self._copy()
-        self._write(f"swath: {sentence}\n".encode())
+        self._write_own(f"swath: {sentence}\n".encode())
 
     @contextlib.contextmanager
     def stage(self, name: str, log: Path) -> Iterator[None]:
         """Within the block, follow a stage's log file."""
         self._count += 1
         section = f"swath_{self._count}_{_NOT_IN_SECTIONS.sub('-', name)[:60]}"
-        self._mark("start", section, name)
+        marked = self._mark_start(section, name)
         self._log, self._position = log, 0
         done = threading.Event()
         follower = threading.Thread(target=self._follow, args=(name, done), daemon=True)
@@ -69,13 +82,12 @@ class Console:
             done.set()
             follower.join()
             self._log = None
-            self._mark("end", section, "")
+            if marked and self._sections:
+                self._write(_mark("end", section, ""))
 
-    def _mark(self, what: str, section: str, title: str) -> None:
-        if self._sections:
-            self._write(f"\x1b[0Ksection_{what}:{int(time.time())}:{section}\r\x1b[0K{title}\n".encode())
-        elif title:
-            self._write(f"── {title}\n".encode())
+    def _mark_start(self, section: str, title: str) -> bool:
+        """Say which stage begins, if there is room for it and for its end; whether there was."""
+        return self._write_own(_mark("start", section, title) if self._sections else f"── {title}\n".encode())
 
     def _follow(self, name: str, done: threading.Event) -> None:
         start = last = time.monotonic()
@@ -84,13 +96,17 @@ class Console:
             moved, now = self._copy(), time.monotonic()
             if moved:
                 last = now
-            elif now - last >= self._beat_s and not ended:
+            elif now - last >= self._beat_s * (1 if self._own_left > 0 else _SLOWER) and not ended:
                 last = now
-                memory = _memory_bytes()
-                used = f", {Size(memory)} of memory" if memory else ""
-                self.say(f"{name} still runs: {Duration(round(now - start))}{used}")
+                self._beat(name, now - start)
             if ended:
                 return
+
+    def _beat(self, name: str, seconds: float) -> None:
+        memory = _memory_bytes()
+        used = f", {Size(memory)} of memory" if memory else ""
+        if not self._write_own(f"swath: {name} still runs: {Duration(round(seconds))}{used}\n".encode()):
+            self._write(b".\n")
 
     def _copy(self) -> bool:
         """Copy what the stage has said since; whether that was anything."""
@@ -109,16 +125,38 @@ class Console:
     def _pass_on(self, block: bytes, log: Path) -> None:
         if self._left <= 0:
             return
-        self._write(block[: self._left])
-        self._left -= len(block)
+        pieces = [block] if _size(block) <= self._left else block.splitlines(keepends=True)
+        for piece in pieces:
+            self._write(piece[: max(self._left, 0)])
+            self._left -= _size(piece)
         if self._left <= 0:
             where = f".swath/logs/{log.name} (artifact)"
             self._write(f"\nswath: the log is cut here, before the runner cuts it; all of it is in {where}\n".encode())
+
+    def _write_own(self, line: bytes) -> bool:
+        """Write a line of our own while there is room; whether there was."""
+        with self._lock:
+            if self._own_left <= 0:
+                return False
+            self._own_left -= _size(line) * (2 if line.startswith(_ESCAPE) else 1)  # the end of a section is as long
+            self._write(line)
+            if self._own_left <= 0:
+                self._write(b"swath: the log would grow too long: from here on only what stages say, and errors\n")
+            return True
 
     def _write(self, data: bytes) -> None:
         with self._lock, contextlib.suppress(BrokenPipeError):
             self._stream.write(data)
             self._stream.flush()
+
+
+def _mark(what: str, section: str, title: str) -> bytes:
+    return f"\x1b[0Ksection_{what}:{int(time.time())}:{section}\r\x1b[0K{title}\n".encode()
+
+
+def _size(data: bytes) -> int:
+    """What a text takes of the runner's limit."""
+    return len(data) + _STAMP_BYTES * data.count(b"\n")
 
 
 def _memory_bytes() -> int:

@@ -10,9 +10,8 @@ its last finished stage.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +25,7 @@ from swath.dvc_border.workspace import Workspace
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError, SwathError, UserError
 from swath.execute.choose import runtime_choice
 from swath.execute.services import Services
+from swath.job.artifacts import artifacts
 from swath.job.console import Console
 from swath.job.earlier_levels import files_and_entries
 from swath.job.facts import JobFacts
@@ -42,7 +42,7 @@ from swath.schema.decisions_text import decode
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from swath.model.settings import Settings
     from swath.model.stage import Stage
 
-ARTIFACTS: Final = ".swath"
 DECISIONS_VARIABLE: Final = "SWATH_DECISIONS"
 _PATIENCE: Final = Patience(pauses_s=(1.0, 4.0, 15.0, 40.0, 120.0))  # longer than elsewhere: hours of work wait
 _LINKS: Final = ("reflink", "hardlink", "symlink", "copy")
@@ -125,7 +124,7 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
     entries = _entries_before(repository, opened, own, store, origin)
     if own.earlier:
         console.say(f"attempt {own.fragment.attempt}: {len(own.fragment.stages)} stages are done already")
-    with _artifacts(repository, own) as folder:
+    with artifacts(repository, own) as folder:
         tools = _tools(repository, opened, entries, _Surroundings(store, console, folder, shared, options.environ))
         work = StageWork(tools, stop)
         todo = [name for name in opened.job.stages if name not in own.fragment.stages]
@@ -297,23 +296,3 @@ def _stage(work: StageWork, stage: Stage, own: OwnFragment, console: Console, fo
 def _sentence(stage: Stage, done: Done) -> str:
     said = {"unchanged": "came out unchanged", "restored": "restored from the run cache"}.get(done.did)
     return f"{stage.name} {said or f'done in {done.record.wall_s:.1f} s'}"
-
-
-@contextmanager
-def _artifacts(repository: Repository, own: OwnFragment) -> Iterator[Path]:
-    """A folder for logs and figures that becomes `.swath/` at the end.
-
-    Until then it lies where neither DVC nor Git looks: a stage may well read the whole checkout.
-    """
-    folder = repository.tmp_dir / "job"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        with suppress(OSError):
-            target = repository.root / ARTIFACTS
-            target.mkdir(exist_ok=True)
-            (target / ".gitignore").write_text("*\n", encoding="utf-8")
-            (folder / "fragment.json").write_text(own.text, encoding="utf-8")
-            shutil.copytree(folder, target, dirs_exist_ok=True)
