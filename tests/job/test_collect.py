@@ -301,6 +301,10 @@ def test_without_a_token_nothing_is_pushed_and_the_way_by_hand_is_told(project: 
         "(Settings > CI/CD > Variables, masked), and retry this job."
     )
     assert project.served() == before
+    (note,) = do(project, {**variables(project), "CI_COMMIT_REF_PROTECTED": "false"}, bot=replace(BOT, token="")).notes
+    assert note.endswith(
+        "retry this job.\nIf it is set, as a protected variable: this branch is not protected, and gets none of those."
+    )
     fresh = project.clone()
     repository = Repository(fresh.root)
     store = RemoteStore(repository)

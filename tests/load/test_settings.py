@@ -75,6 +75,7 @@ builder: docke
         "swath.yaml:3: runners[0].memory: '4GB' is not a size: "
         "write a number and a binary unit, such as 512MiB or 4GiB\n"
         "swath.yaml:4: ci.gitlab_version: expected text, got a whole number\n"
+        "  put it in quotes: YAML reads it as something else without\n"
         "swath.yaml:4: ci.needs: expected a whole number >= 1\n"
         "swath.yaml:6: services.train.resources.memory: 4 has no unit: write it as 512MiB or 4GiB\n"
         "swath.yaml:6: services.train.retries: expected a whole number <= 10\n"
@@ -147,3 +148,11 @@ def test_the_published_schema_knows_every_key() -> None:
 )
 def test_what_a_runner_lacks(demand: Resources, lacking: tuple[str, ...]) -> None:
     assert Runner().lacking(demand) == lacking
+
+
+def test_a_version_without_quotes_is_a_number_and_another_version(tmp_path: Path) -> None:
+    """18.10 would be 18.1."""
+    assert _message(tmp_path, "ci: {gitlab_version: 18.10}\n") == (
+        "swath.yaml:1: ci.gitlab_version: expected text, got a number\n"
+        "  put it in quotes: YAML reads it as something else without"
+    )

@@ -57,6 +57,7 @@ class RemoteFiles:
             message = "no DVC remote is specified"
             raise UserError(message, hint="set a default remote: dvc remote add -d NAME URL")
         self._config = repository.config
+        self._when_refused = repository.when_refused
         self._patience = patience or Patience()
         self._lock = threading.Lock()
         self._fs: Any = None
@@ -129,10 +130,7 @@ class RemoteFiles:
                 f"DVC cannot reach the remote {self.name!r} ({kind}): {reason}", hint=f"install dvc[{kind}]"
             )
         if _is_lasting(error):
-            return UserError(
-                f"the DVC remote {self.name!r} refuses to be {what}: {reason}",
-                hint="renew its credentials: .dvc/config.local, in CI the file variable SWATH_DVC_CONFIG",
-            )
+            return UserError(f"the DVC remote {self.name!r} refuses to be {what}: {reason}", hint=self._when_refused)
         return PassingFaultError(
             f"the DVC remote {self.name!r} cannot be {what}: {reason}; it was tried "
             f"{len(self._patience.pauses_s) + 1} times: see whether it is up, then try again"

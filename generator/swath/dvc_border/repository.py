@@ -50,6 +50,9 @@ class Repository:
         root: its root folder, absolute.
         home: the repository whose `.dvc` folder (cache, remotes, temporary files) is used when `root` is only an
             export of a revision's files.
+
+    Attributes:
+        when_refused: what to do when a remote refuses us, for messages.
     """
 
     def __init__(self, root: Path, *, home: Path | None = None) -> None:
@@ -58,6 +61,7 @@ class Repository:
         self.dvc_dir = self.home / ".dvc"
         self.tmp_dir = self.dvc_dir / "tmp" / "swath"
         self._over: dict[str, Any] = {}
+        self.when_refused = "renew its credentials: .dvc/config.local, in CI the file variable SWATH_DVC_CONFIG"
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -216,6 +216,7 @@ def collect_results(collector: Collector, gathered: Gathered) -> Collected:
     elif not _may_push(origin, collector.bot):
         notes.append(
             f"{TOKEN_VARIABLE} is not set: nothing is pushed to Git.\n{_by_hand(origin, gathered)}\n{_TOKEN_HINT}"
+            + ("" if origin.is_protected else f"\n{_UNPROTECTED}")
         )
     else:
         recorded = _record(_recording(collector, gathered), origin, gathered, wanted, notes)
@@ -226,6 +227,9 @@ _TOKEN_HINT: Final = (
     f"To have it recorded: set {TOKEN_VARIABLE} to a project access token with the scope write_repository "
     "(Settings > CI/CD > Variables, masked), and retry this job."
 )
+
+
+_UNPROTECTED: Final = "If it is set, as a protected variable: this branch is not protected, and gets none of those."
 
 
 def _by_hand(origin: Origin, gathered: Gathered) -> str:

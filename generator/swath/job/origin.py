@@ -33,6 +33,7 @@ class Origin:
         url: the Git server's; empty: unknown.
         link: the pipeline's page; may be empty.
         host: the server's name.
+        is_protected: whether GitLab gives protected variables; unknown: yes.
     """
 
     pipeline: str
@@ -48,6 +49,7 @@ class Origin:
     url: str
     link: str
     host: str
+    is_protected: bool = True
 
 
 def read_origin(environ: Mapping[str, str]) -> Origin:
@@ -74,6 +76,7 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
         url=environ.get("SWATH_GIT_URL") or _project_url(environ),
         link=_link(environ, pipeline),
         host=environ.get("CI_SERVER_HOST") or "localhost",
+        is_protected=environ.get("CI_COMMIT_REF_PROTECTED") != "false",
     )
 
 

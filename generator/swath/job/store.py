@@ -34,6 +34,13 @@ def patience_of(environ: Mapping[str, str], usual: Patience) -> Patience:
         raise UserError(f"{WAIT_VARIABLE}: {error}") from error
 
 
+def unprotected(environ: Mapping[str, str]) -> str:
+    """The end of a sentence about a variable that is not set; empty where GitLab holds none back."""
+    if environ.get("CI_COMMIT_REF_PROTECTED") != "false":
+        return ""
+    return "; if it is, as a protected one: this branch is not protected, and gets none of those"
+
+
 def store_of(
     repository: Repository, environ: Mapping[str, str], patience: Patience = _USUAL
 ) -> tuple[RemoteStore | None, str]:
@@ -47,8 +54,15 @@ def store_of(
     Raises:
         UserError: it is set up wrongly.
     """
-    if environ.get(SETTINGS_VARIABLE):
-        repository.lay_over(environ[SETTINGS_VARIABLE])
+    settings = environ.get(SETTINGS_VARIABLE)
+    if settings:
+        if "\n" in settings or settings.lstrip().startswith("["):  # nothing of it is said: it holds keys
+            hint = "give the variable the type File (Settings > CI/CD > Variables): then it is the path of one"
+            raise UserError(f"{SETTINGS_VARIABLE} is the text of a file, not its path", hint=hint)
+        repository.lay_over(settings)
+    elif environ.get("GITLAB_CI"):
+        hint = f"{SETTINGS_VARIABLE} is not set here: a variable of the type File (Settings > CI/CD > Variables)"
+        repository.when_refused = hint + unprotected(environ)
     if not repository.config["core"].get("remote"):
         return None, "there is no DVC remote: nothing can be restored"
     return RemoteStore(repository, patience=patience_of(environ, patience)), ""

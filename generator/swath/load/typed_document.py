@@ -86,6 +86,8 @@ def _leaf_findings(document: Document, value: object, kind: object, path: Path) 
         choices = [str(choice) for choice in get_args(_bare(kind))] if get_origin(_bare(kind)) is Literal else []
         hint = (did_you_mean(str(value), choices) or one_of(choices)) if choices else ""
         message = f"{value!r} is not allowed here" if choices else _plain(error)
+        if message.startswith("expected text, got a "):
+            hint = "put it in quotes: YAML reads it as something else without"
         yield Finding(document.place(*path, *inner), "value", message, hint)
 
 
