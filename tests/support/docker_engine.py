@@ -7,6 +7,7 @@ images, which are loaded here.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -55,10 +56,15 @@ def _docker_when_marked(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def registry(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The host and port of an empty image registry on the loopback, which the engine takes without TLS."""
-    program = shutil.which("docker-registry")
-    if program is None:
+    if shutil.which("docker-registry") is None:
         pytest.skip(f"no Docker engine's registry: docker-registry is not installed: sh {SETUP}")
-    folder = tmp_path_factory.mktemp("registry")
+    with serve_registry(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serve_registry(folder: Path) -> Iterator[str]:
+    """An empty image registry that keeps its files in a folder: host and port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -68,7 +74,8 @@ def registry(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> It
         f"http: {{addr: '{address}'}}\n"
     )
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+        command = ["docker-registry", "serve", str(folder / "config.yml")]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         until = time.monotonic() + _START_TIMEOUT_S
         while why_unreachable(f"tcp://{address}"):
