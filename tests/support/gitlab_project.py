@@ -142,10 +142,17 @@ def make_project(
 
 @contextlib.contextmanager
 def images_with_swath(images: str) -> Iterator[str]:
-    """A path of a registry that has Swath's own image; what jobs took from there leaves this machine's engine at the end."""
+    """A path of a registry that has Swath's own image."""
     push_tool_layer(images)
-    try:
+    with images_of_jobs(images):
         yield images
+
+
+@contextlib.contextmanager
+def images_of_jobs(images: str) -> Iterator[None]:
+    """What jobs took from a path of a registry leaves this machine's engine at the end."""
+    try:
+        yield
     finally:
         listed = ["docker", "images", "--format={{.Repository}}:{{.Tag}}", f"--filter=reference={images}/*"]
         names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()

@@ -27,6 +27,7 @@ class Line:
         up: bytes that went to the server.
         down: bytes that came from it.
         connections: that were made.
+        refused: those that were closed at once.
     """
 
     port: int = 0
@@ -36,6 +37,7 @@ class Line:
     up: int = 0
     down: int = 0
     connections: int = 0
+    refused: int = 0
 
     def __post_init__(self) -> None:
         self._open: set[asyncio.StreamWriter] = set()
@@ -62,7 +64,7 @@ class Line:
 
     def reset_counts(self) -> None:
         """Count from nothing."""
-        self.up = self.down = self.connections = 0
+        self.up = self.down = self.connections = self.refused = 0
 
 
 @contextlib.contextmanager
@@ -102,6 +104,7 @@ def _serve(loop: asyncio.AbstractEventLoop, line: Line, port: int, ready: thread
 
 async def _connection(line: Line, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     if line.refuse:
+        line.refused += 1
         writer.transport.abort()
         return
     line.connections += 1

@@ -193,10 +193,12 @@ class Pipeline:
         before = self._before(job)
         if not all(other.ended for other in before):
             return "wait"
-        good = all(other.let_through for other in before)
+        failed = any(other.status == "failed" and not other.let_through for other in before)
+        # Ci::ProcessBuildService: between ci stages what was skipped is no hindrance, in `needs` it is.
+        good = all(other.let_through for other in before) if "needs" in job.keywords else not failed
         if when == "manual":
             job.status = "manual"
-        elif when == "always" or (good and when == "on_success") or (not good and when == "on_failure"):
+        elif when == "always" or (good and when == "on_success") or (failed and when == "on_failure"):
             return "start"
         else:
             job.status = "skipped"

@@ -2,7 +2,7 @@
 
     draw@a, draw@b, draw@c (Python)  ->  square@… (busybox)  ->  fit (Node)  ->  judge (Python)
 
-All stages are deterministic. `draw` reads only `draw.*` of the parameters, `square` none, `fit` only `fit.rate`.
+All stages are deterministic. `draw` says what it draws and takes `draw.pause` seconds. It reads only `draw.*` of the parameters, `square` none, `fit` only `fit.rate`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 PARTS: Final = ("a", "b", "c")
 STAGES: Final = (*(f"draw@{part}" for part in PARTS), *(f"square@{part}" for part in PARTS), "fit", "judge")
 _DRAW: Final = """\
-import argparse, random
+import argparse, random, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--name"); parser.add_argument("--count", type=int); parser.add_argument("--out")
+parser.add_argument("--pause", type=float)
 options = parser.parse_args()
+print("drawing", options.name, flush=True)
 numbers = random.Random(options.name)
 with open(options.out, "w") as file:
     file.writelines(f"{numbers.randrange(1000)}\\n" for _ in range(options.count))
+time.sleep(options.pause)
 """
 _SQUARE: Final = """\
 set -eu
@@ -85,6 +88,7 @@ def project_files() -> dict[str, Any]:
         ["python", "draw.py"],
         _parameter("name", "string"),
         _parameter("count", "integer"),
+        _parameter("pause", "number"),
         _parameter("out", "file", "output"),
     )
     square = _service(
@@ -116,8 +120,12 @@ def project_files() -> dict[str, Any]:
         "services/judge/judge.py": _JUDGE,
         "services/judge/Dockerfile": _dockerfile("python", "judge.py"),
         "dvc.yaml": _workflow(),
-        "params.yaml": {"parts": list(PARTS), "draw": {"count": 20}, "fit": {"rate": 0.5}},
-        "swath.yaml": {"builder": "docker", "runners": [{"tags": ["docker"], "cpus": 2, "memory": "2GiB"}]},
+        "params.yaml": {"parts": list(PARTS), "draw": {"count": 20, "pause": 0}, "fit": {"rate": 0.5}},
+        "swath.yaml": {
+            "builder": "docker",
+            "runners": [{"tags": ["docker"], "cpus": 2, "memory": "2GiB"}],
+            "ci": {"gitlab_version": "17.11"},
+        },
         ".dvcignore": "services/*/tests\nservices/*/README*\n__pycache__\n.gitignore\n",
         "README.md": "A small project.\n",
     }
@@ -139,7 +147,7 @@ def _workflow() -> dict[str, Any]:
             "draw": {
                 "foreach": "${parts}",
                 "do": {
-                    "cmd": "swath exec draw --name ${item} --count ${draw.count} --out data/drawn/${item}.txt",
+                    "cmd": "swath exec draw --name ${item} --count ${draw.count} --pause ${draw.pause} --out data/drawn/${item}.txt",
                     "deps": ["services/draw"],
                     "outs": ["data/drawn/${item}.txt"],
                 },

@@ -87,6 +87,26 @@ def test_retry_asks_for_reasons_and_exit_codes(house: House) -> None:
     }
 
 
+def test_a_job_that_was_skipped_stops_those_that_need_it_but_no_ci_stage(house: House) -> None:
+    run = house.pipeline(
+        document={
+            "stages": ["one", "two", "three"],
+            "work": job("true", stage="one"),
+            "mend": job("true", stage="two", when="on_failure"),
+            "next": job("true", stage="three"),
+            "needs it": job("true", stage="three", needs=["mend"]),
+            "mends too": job("true", stage="three", when="on_failure"),
+        }
+    )
+    assert {name: job.status for name, job in run.jobs.items()} == {
+        "work": "success",
+        "mend": "skipped",
+        "next": "success",
+        "needs it": "skipped",
+        "mends too": "skipped",
+    }
+
+
 def test_a_child_pipeline_gets_its_yaml_from_an_artifact_and_mirrors(house: House) -> None:
     child = {
         "workflow": {"rules": [{"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'}]},
