@@ -88,10 +88,12 @@ def failing(far: RemoteFiles, error: Exception, calls: list[str]) -> Exception:
     ],
 )
 def test_a_remote_that_is_down_is_a_fault_that_passes_without_credentials(
-    far: RemoteFiles, error: Exception, text: str
+    far: RemoteFiles, error: Exception, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls: list[str] = []
     found = failing(far, error, calls)
+    said = f"swath: the DVC remote 'far' cannot be read from: {text}; it is tried again in 0 s"
+    assert caplog.messages == [said, said]
     assert (type(found), str(found)) == (
         PassingFaultError,
         f"the DVC remote 'far' cannot be read from: {text}; it was tried 3 times: see whether it is up, then try again",

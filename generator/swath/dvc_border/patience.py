@@ -110,6 +110,7 @@ def try_patiently(
     is_lasting: Callable[[Exception], bool],
     begin_again: Callable[[], None],
     as_ours: Callable[[Exception], SwathError],
+    waiting: Callable[[Exception, float], None] = lambda *_: None,
     stop: threading.Event | None = None,
 ) -> list[Result]:
     """Do all pieces of work, some at a time.
@@ -120,6 +121,7 @@ def try_patiently(
         is_lasting: whether trying again is of no use.
         begin_again: before each further try: drop connections.
         as_ours: the error to raise for the last one, or for one that lasts.
+        waiting: hears of each pause: one of the errors before it, and how long it is.
         stop: when it is set, all is given up.
 
     Returns:
@@ -140,6 +142,7 @@ def try_patiently(
         if lasting is not None or pause_s is None:
             error = lasting or failed[0]
             raise error if isinstance(error, SwathError) else as_ours(error) from error
+        waiting(failed[0], pause_s)
         if (stop or threading.Event()).wait(pause_s):
             raise InterruptedRunError("stopped")
         begin_again()

@@ -8,6 +8,7 @@ credentials.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import posixpath
 import re
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
 # Where a file that is being written can be read half; stores of objects show it when it is whole.
 _HALF_FILES: Final = frozenset({"local", "ssh", "webdav", "webdavs", "hdfs", "webhdfs"})
 _MOST_JOBS: Final = 32
@@ -117,11 +119,22 @@ class RemoteFiles:
             is_lasting=_is_lasting,
             begin_again=self._begin_again,
             as_ours=lambda error: self._ours(error, what),
+            waiting=lambda error, pause_s: self._say(error, what, pause_s),
             stop=stop,
         )
 
+    def _say(self, error: Exception, what: str, pause_s: float) -> None:
+        """Whoever follows a log should know why nothing moves."""
+        _log.warning(
+            "swath: the DVC remote %r cannot be %s: %s; it is tried again in %g s",
+            self.name, what, self._reason(error), pause_s,
+        )  # fmt: skip
+
+    def _reason(self, error: Exception) -> str:
+        return self._redacted(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
     def _ours(self, error: Exception, what: str) -> SwathError:
-        reason = self._redacted(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        reason = self._reason(error)
         if is_no_space(error):
             return PassingFaultError(f"no space left on this machine: {reason}; free some, or move the cache")
         if isinstance(error, ImportError) or type(error).__name__ == "RemoteMissingDepsError":
