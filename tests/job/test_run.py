@@ -15,7 +15,7 @@ import pytest
 
 from support.job_bench import JobBench, Pipeline
 from support.job_services import three_services
-from support.repositories import CLEAN, ENVIRON, Bench
+from support.repositories import CLEAN, ENVIRON, Bench, make_repository
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError, UserError
 from swath.model.fragment import fragment_path
 
@@ -391,6 +391,31 @@ def test_a_dep_inside_and_one_around_outputs_are_fetched_exactly(tmp_path: Path)
     bench = pipeline.clone()
     bench.run()
     assert bench.lock() == pipeline.locks()
+
+
+def test_imports_come_from_their_repository_and_other_data_from_the_remote_it_names(tmp_path: Path) -> None:
+    source = make_repository(tmp_path / "source", {"git.txt": "git\n"})
+    source.write({"folder/a": "a\n", "folder/b": "b\n"})
+    source.command("dvc", "add", "-q", "folder")
+    source.command("dvc", "remote", "add", "-q", "-d", "far", str(tmp_path / "source-far"))
+    source.commit("data")
+    source.command("dvc", "push", "-q")
+    stage = {"cmd": "cat git.txt folder/a own > all", "deps": ["git.txt", "folder/a", "own"], "outs": ["all"]}
+    house = JobBench(tmp_path, {"dvc.yaml": {"stages": {"join": stage}}})
+    for path in ("git.txt", "folder"):
+        house.bench.command("dvc", "import", "-q", str(source.root), path, "-o", path)
+    house.bench.write({"own": "own\n"})
+    house.bench.command("dvc", "add", "-q", "own")
+    house.bench.command("dvc", "remote", "add", "-q", "second", str(tmp_path / "second"))
+    house.bench.write({"own.dvc": house.bench.read("own.dvc") + "  remote: second\n"})
+    house.bench.command("dvc", "push", "-q")
+    house.bench.commit("Data")
+    assert len(list((tmp_path / "second").rglob("files/md5/*/*"))) == 1
+    pipeline = house.pipeline()
+    pipeline.run("join")
+    house.bench.run()
+    assert house.bench.read("all") == "git\na\nown\n"
+    assert pipeline.locks() == house.bench.lock()
 
 
 @pytest.mark.parametrize("cache", [True, False])

@@ -1,6 +1,7 @@
 """Git over HTTP with tokens, as GitLab serves it: bare repositories behind Git's own `git http-backend`.
 
-Anybody may read; a push needs the user `oauth2` or any other with a token that may push. The tokens that were refused are kept.
+Anybody may read what is not private; a push needs the user `oauth2` or any other with a token that may push. The tokens that
+were refused are kept.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ class GitServer:
         folder: holds the bare repositories, by project path and `.git`.
         tokens: passwords with which one may push.
         refused: tokens with which a push was refused.
+        readers: passwords with which one may read; empty: all may.
     """
 
     port: int
     folder: Path
     tokens: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
+    readers: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -94,7 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
         server: GitServer = self.server.git  # type: ignore[attr-defined]
         path, _, query = self.path.partition("?")
         user, password = self._credentials()
-        if (_PUSH in path or _PUSH in query) and password not in server.tokens:
+        allowed = server.tokens if _PUSH in path or _PUSH in query else {*server.readers, *server.tokens}
+        if (allowed is server.tokens or server.readers) and password not in allowed:
             status = 403 if password else 401
             server.refused += [password] if password else []  # Git asks without one first
             self._answer(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, Place, UserError
@@ -20,6 +20,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportSource:
+    """Where `dvc import` took data from, in the words of the `.dvc` file.
+
+    Attributes:
+        path: in the other repository.
+        rev: its commit.
+        config: DVC settings over those of the other repository, or a file of them.
+        remote: name or settings of the other repository's remote; empty: its default one.
+    """
+
+    url: str
+    path: str
+    rev: str | None
+    config: dict[str, Any] | str = field(default_factory=dict)
+    remote: dict[str, Any] | str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DataOutput:
     """Data that a `.dvc` file tracks.
 
@@ -29,6 +47,8 @@ class DataOutput:
         content: what it should hold; None: not known (an import that was not fetched yet).
         imported: it comes from elsewhere and is changed only by `dvc update`.
         cache: whether the cache has it.
+        source: the other repository that it lies in (`dvc import`): `dvc push` does not send it; None: ours.
+        remote: the remote of ours that it names; None: the default one.
     """
 
     file: str
@@ -36,6 +56,8 @@ class DataOutput:
     content: Content | None
     imported: bool = False
     cache: bool = True
+    source: ImportSource | None = None
+    remote: str | None = None
 
 
 def read_data_files(repository: Repository) -> tuple[DataOutput, ...]:
@@ -64,6 +86,8 @@ def _read(repository: Repository, file: str) -> Iterable[DataOutput]:
             "a .dvc file has a list `outs`", place=Place(file), hint="restore it from Git, or make it again: dvc add"
         )
     folder = posixpath.join(posixpath.dirname(file), str(value.get("wdir") or "."))
+    deps = value.get("deps")
+    source = _source(deps)
     for position, item in enumerate(outs):
         path = item.get("path") if isinstance(item, dict) else None
         if not isinstance(item, dict) or not isinstance(path, str):
@@ -72,9 +96,20 @@ def _read(repository: Repository, file: str) -> Iterable[DataOutput]:
             file,
             posixpath.normpath(posixpath.join(folder, path)),
             content_from_lock_item(item),
-            imported=bool(value.get("deps")) or bool(value.get("frozen")),
+            imported=bool(deps) or bool(value.get("frozen")),
             cache=bool(item.get("cache", True)),
+            source=source,
+            remote=str(item["remote"]) if item.get("remote") else None,
         )
+
+
+def _source(deps: object) -> ImportSource | None:
+    dep = deps[0] if isinstance(deps, list) and deps else None
+    repo = dep.get("repo") if isinstance(dep, dict) else None
+    if not isinstance(dep, dict) or not isinstance(repo, dict):
+        return None
+    rev = repo.get("rev_lock") or repo.get("rev")
+    return ImportSource(str(repo.get("url")), str(dep.get("path")), rev, repo.get("config", {}), repo.get("remote", ""))
 
 
 def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> list[str]:

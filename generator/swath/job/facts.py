@@ -9,14 +9,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from swath.dvc_border.data_files import contents_by_path
 from swath.dvc_border.revision import Revision
 from swath.model.content import Content, content_from_lock_item
 from swath.model.lock_entry import Item, LockEntry, entry_hash, items_by_path
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from swath.dvc_border.content import FileHash
+    from swath.dvc_border.data_files import DataOutput
     from swath.dvc_border.repository import Repository
     from swath.model.graph import StageGraph
     from swath.model.stage import Dependency, Output, Stage
@@ -43,7 +45,8 @@ class JobFacts(Revision):
 
     Args:
         entries: of the lock, with those of jobs before over them.
-        stores: by the remote's name; the default one under None.
+        data: what `.dvc` files track.
+        stores: by the remote's name; the default one under None; of imports by their `.dvc` files.
     """
 
     def __init__(
@@ -51,11 +54,12 @@ class JobFacts(Revision):
         repository: Repository,
         entries: Mapping[str, LockEntry],
         graph: StageGraph,
-        tracked: Mapping[str, Content | None],
+        data: Sequence[DataOutput],
         stores: Mapping[str | None, Store],
     ) -> None:
-        super().__init__(repository, entries, graph, tracked)
+        super().__init__(repository, entries, graph, contents_by_path(data))
         self._stores = stores
+        self._sources = {out.path: out.file if out.source else out.remote for out in data}
         self._prefer = frozenset(map(entry_hash, entries.values()))
         self._known: set[str] = set()
 
@@ -93,6 +97,11 @@ class JobFacts(Revision):
     def output_at(self, path: str) -> Output | None:
         """The output at a path; None: it is another's data."""
         return self._makers[path][1] if path in self._makers else None
+
+    def store_at(self, path: str) -> str | None:
+        """The name of the store that has what is at a path; None: the default one."""
+        out = self.output_at(path)
+        return out.remote if out else self._sources.get(path)
 
     def has_object(self, content: Content) -> bool:
         """Whether this machine's cache or a remote has the data."""

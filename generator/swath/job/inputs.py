@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
 
-    from swath.dvc_border.remote_store import RemoteStore
     from swath.dvc_border.workspace import Workspace
-    from swath.job.facts import JobFacts
+    from swath.job.facts import JobFacts, Store
     from swath.model.stage import Stage
 
 
@@ -29,13 +28,13 @@ class Input:
 
     Attributes:
         path: from the root.
-        remote: where it lies; None: the default remote.
+        store: the name of the store that has it; None: the default remote.
         is_git: Git keeps it, so it is never a link into the cache.
     """
 
     path: str
     content: Content
-    remote: str | None = None
+    store: str | None = None
     is_git: bool = False
 
 
@@ -59,7 +58,7 @@ def needed_inputs(stage: Stage, facts: JobFacts, disk: Workspace) -> list[Input]
             where, inner = _narrowed(path, place, content, facts)
             if not inner.same_as(disk.tracked(where, legacy=inner.legacy)):
                 out = facts.output_at(place)
-                found[where] = Input(where, inner, out.remote if out else None, is_git=bool(out and not out.cache))
+                found[where] = Input(where, inner, facts.store_at(place), is_git=bool(out and not out.cache))
     return [found[path] for path in sorted(found)]
 
 
@@ -92,7 +91,7 @@ def missing_bytes(inputs: list[Input], facts: JobFacts) -> int:
 
 def bring_inputs(
     inputs: list[Input],
-    stores: Mapping[str | None, RemoteStore],
+    stores: Mapping[str | None, Store],
     disk: Workspace,
     stop: threading.Event,
 ) -> int:
@@ -107,11 +106,11 @@ def bring_inputs(
         InterruptedRunError: `stop` was set.
     """
     moved = 0
-    for remote in dict.fromkeys(each.remote for each in inputs):
-        wanted = [each.content for each in inputs if each.remote == remote]
+    for name in dict.fromkeys(each.store for each in inputs):
+        wanted = [each.content for each in inputs if each.store == name]
         lacking = [content for content in wanted if not disk.cache.has(content)]
         try:
-            moved += stores[remote].pull(lacking, stop) if lacking else 0
+            moved += stores[name].pull(lacking, stop) if lacking else 0
         except MissingObjectsError as error:
             paths = [each.path for each in inputs if _is_of(each.content, error.values, disk)]
             raise UserError(f"{', '.join(paths)}: {error.message}", hint=error.hint) from error

@@ -15,8 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.data_files import contents_by_path, read_data_files, tracked_paths
+from swath.dvc_border.data_files import DataOutput, read_data_files, tracked_paths
 from swath.dvc_border.gitignore import LateIgnores, folders_inside_deps, outputs_to_ignore, write_ignore_lines
+from swath.dvc_border.imports import import_stores
 from swath.dvc_border.lock import entries_of_stages, read_entries
 from swath.dvc_border.patience import Patience
 from swath.dvc_border.remote_store import RemoteStore
@@ -28,7 +29,7 @@ from swath.execute.services import Services
 from swath.job.artifacts import artifacts
 from swath.job.console import Console
 from swath.job.earlier_levels import files_and_entries
-from swath.job.facts import JobFacts
+from swath.job.facts import JobFacts, Store
 from swath.job.fragments import open_own, put_files, upstream_fragments
 from swath.job.origin import read_origin
 from swath.job.planned import planned_jobs
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from swath.job.origin import Origin
     from swath.job.stage_work import Done
     from swath.load.workflows import Loaded
-    from swath.model.content import Content
     from swath.model.graph import StageGraph
     from swath.model.invocation import RuntimeChoice
     from swath.model.jobs import Job, PipelinePlan
@@ -87,7 +87,7 @@ class _Opened:
     settings: Settings
     loaded: Loaded
     entries: dict[str, LockEntry]
-    tracked: Mapping[str, Content | None]
+    data: tuple[DataOutput, ...]
     decisions: Mapping[str, DecisionKind]
     plan: PipelinePlan
     job: Job
@@ -165,7 +165,7 @@ def _open(repository: Repository, options: JobOptions, origin: Origin, store: Re
     job = plan.job(options.name)
     if job is None or not job.stages:
         raise UserError(f"the plan has no job {options.name!r} with stages", hint="start a new pipeline")
-    return _Opened(settings, loaded, entries, contents_by_path(data), decisions, plan, job)
+    return _Opened(settings, loaded, entries, data, decisions, plan, job)
 
 
 def _entries_before(
@@ -210,11 +210,15 @@ class _Surroundings:
 def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEntry], around: _Surroundings) -> Tools:
     graph = opened.graph
     stages = [graph.stages[name] for name in opened.job.stages]
-    stores = _stores(repository, graph, stages, around.store, around.environ)
+    disk = Workspace(repository, entries)
+    stores = _stores(repository, graph, stages, opened.data, around)
+    sources: dict[str | None, Store] = {**stores}
+    sources.update(import_stores(repository, disk.cache, opened.data, around.environ))
     tools = Tools(
-        facts=JobFacts(repository, entries, graph, opened.tracked, stores),
-        disk=Workspace(repository, entries),
+        facts=JobFacts(repository, entries, graph, opened.data, sources),
+        disk=disk,
         stores=stores,
+        sources=sources,
         ignores=_write_ignores(repository, opened, stages),
         services=Services(
             repository.root,
@@ -236,13 +240,14 @@ def _stores(
     repository: Repository,
     graph: StageGraph,
     stages: Sequence[Stage],
-    default: RemoteStore,
-    environ: Mapping[str, str],
+    data: Sequence[DataOutput],
+    around: _Surroundings,
 ) -> dict[str | None, RemoteStore]:
-    """The remotes that these stages and those before them name."""
-    names = graph.before(stage.name for stage in stages)
-    patience = patience_of(environ, _PATIENCE)
+    """The remotes that these stages, those before them, and tracked data name."""
+    names, default = graph.before(stage.name for stage in stages), around.store
+    patience = patience_of(around.environ, _PATIENCE)
     remotes = {out.remote for name in names for out in graph.stages[name].outs if out.remote}
+    remotes |= {out.remote for out in data if out.remote and not out.source}
     named = {name: RemoteStore(repository, name, patience) for name in sorted(remotes) if name != default.name}
     stores: dict[str | None, RemoteStore] = {None: default, default.name: default}
     return stores | named

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from swath.execute.attempts import Ending
     from swath.execute.services import Services
     from swath.job.console import Console
-    from swath.job.facts import JobFacts
+    from swath.job.facts import JobFacts, Store
     from swath.model.invocation import Outcome
     from swath.model.lock_entry import LockEntry
     from swath.model.settings import StageOptions
@@ -77,6 +77,7 @@ class Tools:
         facts: what is so without data on this machine.
         disk: what is so in the checkout.
         stores: by the remote's name; the default one under None.
+        sources: what inputs come from: those, and the imports by their `.dvc` files.
         logs: the folder of log files.
         shared_cache: the cache is the runner's: space is made there, and scratch folders lie there.
         environ: what this process was started with.
@@ -85,6 +86,7 @@ class Tools:
     facts: JobFacts
     disk: Workspace
     stores: Mapping[str | None, RemoteStore]
+    sources: Mapping[str | None, Store]
     ignores: LateIgnores
     services: Services
     console: Console
@@ -132,7 +134,7 @@ class StageWork:
         if made:
             tools = self._tools
             inputs = needed_inputs(replace(stage, deps=(), params=made), tools.facts, tools.disk)
-            bring_inputs(inputs, tools.stores, tools.disk, self._stop)
+            bring_inputs(inputs, tools.sources, tools.disk, self._stop)
 
     def _is_kept(self, stage: Stage, entry: LockEntry) -> bool:
         """Whether the outputs of an unchanged stage are where other machines find them."""
@@ -161,7 +163,7 @@ class StageWork:
         inputs = needed_inputs(stage, tools.facts, tools.disk) + previous_outputs(stage, tools.facts, tools.disk)
         note_use(tools.disk.cache, [each.content for each in inputs])
         self._see_to_space(options, missing_bytes(inputs, tools.facts))
-        pulled = bring_inputs(inputs, tools.stores, tools.disk, self._stop)
+        pulled = bring_inputs(inputs, tools.sources, tools.disk, self._stop)
         if inputs:
             tools.console.say(f"{len(inputs)} inputs, of which {Size(pulled)} were pulled")
         before = inputs_entry(stage, tools.disk)
