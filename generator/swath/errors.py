@@ -14,6 +14,7 @@ what to do next; nothing here prints, logs or exits.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning"]
 EXIT_OK: Final = 0
 EXIT_BUG: Final = 3
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_ACCESS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_OTHER_KIND: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -123,3 +127,19 @@ class InterruptedRunError(SwathError):
     """The user stopped the run."""
 
     exit_code = 130
+
+
+def fault_of_system(error: OSError) -> SwathError | None:
+    """What an error of the operating system says of the user's files; None: it says nothing, so it is a bug here.
+
+    Messages for what can be foreseen stand where it is read or written. This is for the rest, at the boundaries.
+    """
+    names = dict.fromkeys(str(name) for name in (error.filename, error.filename2) if isinstance(name, str))
+    text = f"{' -> '.join(names)}: {error.strerror}" if names else str(error)
+    if error.errno in NO_SPACE:
+        return PassingFaultError(f"{text}\n  free some space there, then do the same again")
+    if error.errno in _NO_ACCESS:
+        return UserError(text, hint="check who owns the file, and the permissions of the folders above it")
+    if error.errno in _OTHER_KIND:
+        return UserError(text, hint="something else stands at the place of a file or folder: move it away")
+    return None

@@ -114,7 +114,7 @@ def test_a_lock_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     def no_space(number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("swath.dvc_border.lock.os.fsync", no_space)
+    monkeypatch.setattr("swath.schema.atomic_file.os.fsync", no_space)
     with pytest.raises(PassingFaultError) as caught:
         update_locks(repository, {"dvc.yaml": {"c": C}}, {})
     message = "dvc.lock cannot be written: No space left on device; finished stages are kept in the journal"

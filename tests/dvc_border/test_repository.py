@@ -10,7 +10,7 @@ import pytest
 from dvc.repo import Repo
 
 from support.plain_repository import make_repository
-from swath.dvc_border.repository import Repository, find_root
+from swath.dvc_border.repository import Repository
 from swath.errors import UserError
 
 STAGE = "stages:\n  {name}:\n    cmd: 'true'\n"
@@ -135,15 +135,3 @@ def test_a_dvcignore_that_is_no_text_is_named(tmp_path: Path) -> None:
         f"{tmp_path}/.dvcignore cannot be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start "
         "byte\n  a text file in UTF-8 is expected"
     )
-
-
-@pytest.mark.parametrize("start", [".", "sub", "sub/deep"])
-def test_the_root_is_found_from_below(tmp_path: Path, start: str) -> None:
-    opened(tmp_path, {"sub/deep/x": ""})
-    assert find_root(tmp_path / start) == tmp_path
-
-
-def test_outside_a_repository_the_way_to_one_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        find_root(tmp_path)
-    assert str(caught.value) == "not inside a DVC repository\n  go to one, or make one with: git init && dvc init"

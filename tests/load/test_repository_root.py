@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swath.errors import UserError
-from swath.load.repository_root import find_root
+from swath.load.repository_root import find_dvc_root, find_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,3 +42,17 @@ def test_outside_of_a_repository(tmp_path: Path) -> None:
         str(caught.value)
         == f"{tmp_path} is in no repository: no folder above has .dvc or .git\n  `git init` and `dvc init`"
     )
+
+
+@pytest.mark.parametrize("start", [".", "sub", "sub/deep"])
+def test_the_root_of_a_dvc_repository_is_found_from_below(tmp_path: Path, start: str) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "sub/deep/.git").mkdir(parents=True)
+    assert find_dvc_root(tmp_path / start) == tmp_path
+
+
+def test_outside_a_dvc_repository_the_way_to_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(UserError) as caught:
+        find_dvc_root(tmp_path)
+    assert str(caught.value) == "not inside a DVC repository\n  go to one, or make one with: git init && dvc init"

@@ -6,7 +6,6 @@ counts). The service's own output passes through; ours is one line on stderr whe
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -23,11 +22,12 @@ from swath.errors import (
     StageFailedError,
     SwathError,
     UserError,
+    fault_of_system,
 )  # fmt: skip
 from swath.execute.choose import choose_runtime, runtime_choice
 from swath.execute.command import Workplace, invocation_from_words
 from swath.execute.scratch import drop_scratch, open_scratch, scratch_path
-from swath.load.repository_root import find_root
+from swath.load.repository_root import find_root, working_folder
 from swath.model.arguments import VOLUME
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ Usage: swath exec [--runtime auto|process|docker|inside] SERVICE [--name value .
   swath service show SERVICE   what arguments one takes
 """
 _PASSED_ON: Final = ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _VISIBLE_DEVICES: Final = "CUDA_VISIBLE_DEVICES"
 
 
@@ -58,13 +57,14 @@ def main(words: Sequence[str]) -> int:
         if not words or words[0] in {"--help", "-h"}:
             sys.stdout.write(USAGE)
             return EXIT_OK
-        execute(words, dict(os.environ), Path.cwd(), stop)
+        execute(words, dict(os.environ), working_folder(), stop)
     except SwathError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     except OSError as error:
-        sys.stderr.write(f"swath exec: {error}\n")
-        return PassingFaultError.exit_code if error.errno in _NO_SPACE else UserError.exit_code
+        fault = fault_of_system(error) or UserError(str(error))
+        sys.stderr.write(f"swath exec: {fault}\n")
+        return fault.exit_code
     except Exception as error:  # noqa: BLE001 - the boundary: whatever comes here is a bug
         return _report_bug(error)
     return EXIT_OK

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from swath.errors import EXIT_BUG, EXIT_OK, InterruptedRunError, SwathError, UsageError
+from swath.errors import EXIT_BUG, EXIT_OK, InterruptedRunError, SwathError, UsageError, fault_of_system
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SwathError as error:
         print(f"swath: {error}", file=sys.stderr)
         code = error.exit_code
+    except OSError as error:
+        fault = fault_of_system(error)
+        if fault is None:
+            return _report_bug()
+        print(f"swath: {fault}", file=sys.stderr)
+        code = fault.exit_code
     except Exception:  # noqa: BLE001 - the boundary: a bug ends here, with what a report of it needs
         code = _report_bug()
     return code

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from swath.dvc_border.repository import Repository, find_root
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from swath.dvc_border.repository import Repository
+from swath.load.repository_root import find_dvc_root, working_folder
 
 targets_argument: Final = click.argument("targets", nargs=-1)
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
@@ -24,7 +22,7 @@ def open_repository() -> tuple[Repository, str]:
     Raises:
         UserError: there is none.
     """
-    here = os.path.realpath(os.getcwd())
-    root: Path = find_root(here)
+    here = working_folder()
+    root = find_dvc_root(here)
     os.chdir(root)
     return Repository(root), os.path.relpath(here, root)

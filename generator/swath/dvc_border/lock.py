@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import PassingFaultError, UserError
+from swath.schema.atomic_file import write_atomically
 from swath.schema.lock_text import read_lock, write_lock
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def update_locks(
 
     Raises:
         PassingFaultError: another process holds DVC's lock, or no space is left.
+        UserError: a lock cannot be written there.
     """
     if not any(changes.values()):
         return
@@ -88,7 +90,8 @@ def update_locks(
                 continue
             name = lock_file(file)
             fresh = (movable or {}).get(file, ())
-            _write(repository, name, merged_lock(_text(repository, name), name, entries, order.get(file, ()), fresh))
+            text = merged_lock(_text(repository, name), name, entries, order.get(file, ()), fresh)
+            write_atomically(repository.root / name, text, name=name, note="finished stages are kept in the journal")
 
 
 def merged_lock(
@@ -125,24 +128,6 @@ def _datasets(text: str) -> str:
     lines = text[start:].splitlines(keepends=True)
     end = next((i for i, line in enumerate(lines[1:], 1) if line[0] not in " -\n"), len(lines))
     return "".join(lines[:end])
-
-
-def _write(repository: Repository, name: str, text: str) -> None:
-    path = repository.root / name
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o7777)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise PassingFaultError(
-            f"{name} cannot be written: {error.strerror}; finished stages are kept in the journal"
-        ) from error
 
 
 @contextmanager

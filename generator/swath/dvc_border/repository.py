@@ -30,19 +30,6 @@ DATA_FILE_SUFFIX: Final = ".dvc"
 _NEVER_DATA: Final = frozenset({".git", ".hg", ".dvc"})
 
 
-def find_root(start: str | os.PathLike[str] = ".") -> Path:
-    """The root of the DVC repository that `start` lies in.
-
-    Raises:
-        UserError: it lies in none.
-    """
-    folder = Path(start).resolve()
-    for candidate in (folder, *folder.parents):
-        if (candidate / ".dvc").is_dir():
-            return candidate
-    raise UserError("not inside a DVC repository", hint="go to one, or make one with: git init && dvc init")
-
-
 class Repository:
     """A DVC repository on this machine.
 

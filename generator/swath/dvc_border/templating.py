@@ -89,6 +89,10 @@ def resolve(
     except DvcException as error:
         hint = "correct `vars`, or bring the file back (git checkout -- FILE)"
         raise UserError(_message(error), place=Place(file, key="vars"), hint=hint) from error
+    except OSError as error:  # DVC looks whether the file is there, but not whether it may read it
+        name = os.path.relpath(os.path.abspath(error.filename or file), repository.root)
+        hint = "check its permissions, and that it is a file"
+        raise UserError(f"cannot be read: {error.strerror}", place=Place(name), hint=hint) from error
     stages: dict[str, Mapping[str, JSONValue]] = {}
     groups: dict[str, str] = {}
     unresolved: dict[str, str] = {}

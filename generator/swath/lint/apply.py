@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from typing import TYPE_CHECKING
 
 from swath.dvc_border.repository import Repository
 from swath.lint.check import check_repository
 from swath.lint.fix import DVCIGNORE, Fixed, mended
+from swath.schema.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +34,7 @@ def fix_repository(
         return tuple(problems), ()
     before = {file: _text(root / file) for file in changed}
     for file, text in changed.items():
-        _write(root / file, text)
+        write_atomically(root / file, text)
     left = check_repository(Repository(root))
     if _broken(left) <= _broken(problems):
         return left, fixed
@@ -44,7 +42,7 @@ def fix_repository(
         if old is None:
             (root / file).unlink()
         else:
-            _write(root / file, old)
+            write_atomically(root / file, old)
     return tuple(problems), ()
 
 
@@ -57,23 +55,3 @@ def _text(path: Path) -> str | None:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Under another name first, so that nobody reads half a file; its mode stays."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(text.encode("utf-8"))
-        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
-        os.chmod(name, mode & 0o7777)
-        os.replace(name, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

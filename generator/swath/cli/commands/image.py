@@ -18,7 +18,7 @@ from swath.images.registry import push_image_parts
 from swath.images.service_image import swath_image
 from swath.images.swath_image import build_swath_image, write_archive
 from swath.images.tool_layer import REMOTES
-from swath.load.repository_root import find_root
+from swath.load.repository_root import find_root, working_folder
 from swath.load.services import load_services
 from swath.load.settings import load_settings
 from swath.model.suggestion import did_you_mean, one_of
@@ -49,7 +49,7 @@ def push(*, tags: tuple[str, ...], remotes: str | None, output: Path | None) -> 
     Needs Debian or Ubuntu on x86-64 (apt-get and dpkg-deb, no root), but no Docker. Do it again after an update of
     Swath. The registry is `registry:` of swath.yaml.
     """
-    root = find_root(Path.cwd())
+    root = find_root(working_folder())
     reference = swath_image(load_settings(root))
     kinds = _kinds(remotes) if remotes is not None else remotes_of_config(root)
     name = output.name if output else resolved(reference, os.environ)
@@ -72,7 +72,7 @@ def push(*, tags: tuple[str, ...], remotes: str | None, output: Path | None) -> 
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the images of all services: the tag of their content, and whether the registry has it."""
-    root = find_root(Path.cwd())
+    root = find_root(working_folder())
     settings = load_settings(root)
     images = repository_images(load_services(root).values(), root, settings, os.environ)
     states = image_states(images, os.environ)

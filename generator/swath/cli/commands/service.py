@@ -13,7 +13,7 @@ import click
 
 from swath.cli.options import json_option
 from swath.errors import EXIT_OK, StageFailedError, UserError
-from swath.load.repository_root import find_root
+from swath.load.repository_root import find_root, working_folder
 from swath.load.services import load_service, load_services, service_folder, service_names
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def schema() -> None:
 
 
 def _root() -> Path:
-    return find_root(Path.cwd())
+    return find_root(working_folder())
 
 
 def _chosen(root: Path, names: Sequence[str]) -> list[Service]:
