@@ -56,6 +56,13 @@ def test_a_parameter_file_that_a_stage_makes() -> None:
     assert graph.upstream["below"] == ("above",)
 
 
+def test_a_circle_through_a_frozen_stage_is_one() -> None:
+    assert _message(_stage("a", "o", "p", frozen=True), _stage("b", "p", "o", line=2)) == (
+        "dvc.yaml:1: stages.a: the stages depend on each other in a circle: a needs b needs a\n"
+        "  take one of these deps out"
+    )
+
+
 def test_a_frozen_stage_needs_nobody() -> None:
     assert build_graph([_stage("below", "o", frozen=True), _stage("above", outs="o")]).upstream["below"] == ()
 

@@ -66,11 +66,14 @@ def build_graph(stages: Sequence[Stage], tracked: Mapping[str, str] | None = Non
     owners, findings = _owners(stages, tracked or {})
     findings += _overlaps(owners)
     paths = sorted(path for path in owners if owners[path])
-    upstream = {stage.name: _makers(stage, owners, paths) for stage in stages}
+    makers = {stage.name: _makers(stage, owners, paths) for stage in stages}
     by_name = {stage.name: stage for stage in stages}
     if findings:
         raise FindingsError(sorted(findings))
+    upstream = {name: () if by_name[name].frozen else above for name, above in makers.items()}
     ordered = _postorder(by_name, upstream)
+    if any(stage.frozen for stage in stages):
+        _postorder(by_name, makers)  # a frozen stage waits for nobody, but DVC refuses a circle through it all the same
     downstream: dict[str, list[str]] = {name: [] for name in ordered}
     for name in ordered:
         for maker in upstream[name]:
@@ -120,8 +123,6 @@ def _parents(path: str) -> Iterable[str]:
 
 def _makers(stage: Stage, owners: Mapping[str, Stage | None], paths: Sequence[str]) -> tuple[str, ...]:
     """The stages that make the deps of `stage`: at the path, above it, or inside it."""
-    if stage.frozen:
-        return ()
     names: dict[str, None] = {}
     own_files = [read.path for read in stage.params]
     for path in [dep.path for dep in stage.deps] + own_files:
