@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import Final
 
-YAML_BYTES: Final = 2 * 10**6  # of one file; GitLab counts 2 MiB of the parsed objects (1 MiB before 17.3). LIM
+YAML_BYTES: Final = 2 * 10**6  # of one file, as we want it; GitLab counts what it is parsed to. LIM
+PARSED_BYTES: Final = 2 * 2**20  # of the objects that a file is parsed to (emit/parsed_size.py). LIM
+PARSED_BYTES_BEFORE: Final = 2**20  # before LARGER_YAML_SINCE. LIM
+PARSED_BYTES_OF_A_JOB: Final = 6000  # about, with its needs
 YAML_DEPTH: Final = 100  # of nesting. LIM
 JOB_NAME_CHARACTERS: Final = 255  # YAML needs
 CI_STAGE_NAME_CHARACTERS: Final = 255  # YAML stage
@@ -32,5 +35,11 @@ RESERVED_JOB_NAMES: Final = frozenset(
 )  # words of the file itself, and names with a meaning of their own. JOBS  # fmt: skip
 
 # GitLab's versions that understand a keyword, as (major, minor). YAML
+LARGER_YAML_SINCE: Final = (17, 3)
 RETRY_EXIT_CODES_SINCE: Final = (17, 5)
 MIRROR_SINCE: Final = (18, 2)
+
+
+def parsed_bytes_of_a_file(version: tuple[int, int]) -> int:
+    """What a file may take in the memory of a server of this version."""
+    return PARSED_BYTES if version >= LARGER_YAML_SINCE else PARSED_BYTES_BEFORE

@@ -56,7 +56,8 @@ def test_kubernetes_rounds_up() -> None:
 def test_needs_are_always_said() -> None:
     assert stage_job(JOB, "s", (), "d", (17, 0))["needs"] == []
     made = stage_job(replace(JOB, needs=("a",)), "s", ("build:x",), "d", (17, 0))
-    assert made["needs"] == [{"job": "build:x", "artifacts": False}, {"job": "a", "artifacts": False}]
+    assert made["needs"] == ["build:x", "a"]
+    assert made["dependencies"] == []
 
 
 def test_the_resource_group_is_the_work() -> None:

@@ -209,8 +209,7 @@ def _build(image: ServiceImage, settings: Settings) -> Build:
 
 
 def _checked_text(plan: PipelinePlan, settings: Settings, builds: Sequence[Build], decisions: str) -> str:
-    major, _, minor = settings.ci.gitlab_version.partition(".")
-    own = Own(swath_image(settings), cheapest_runner(settings.runners), (int(major), int(minor)))
+    own = Own(swath_image(settings), cheapest_runner(settings.runners), settings.ci.version)
     document = child_pipeline(plan, Context(own, builds, decisions, settings.ci.needs))
     text = to_yaml(document)
     findings = check(document, text, settings, plan.level)

@@ -59,8 +59,7 @@ def render_ci_file(settings: Settings, ci_stage: str | None) -> str:
     Args:
         ci_stage: of the file that includes this one; None: the file stands alone.
     """
-    major, _, minor = settings.ci.gitlab_version.partition(".")
-    version = (int(major), int(minor))
+    version = settings.ci.version
     values = {
         "image": swath_image(settings),
         "tags": list(cheapest_runner(settings.runners).tags),

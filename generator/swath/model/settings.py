@@ -65,6 +65,12 @@ class ContinuousIntegration(Struct, frozen=True, forbid_unknown_fields=True, kw_
     needs: Annotated[int, Meta(ge=1)] = 50
     services: dict[Name, Overrides] = field(default_factory=dict)
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """The server's, as numbers that can be compared."""
+        major, _, minor = self.gitlab_version.partition(".")
+        return int(major), int(minor)
+
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How results come back into Git.

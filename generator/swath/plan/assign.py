@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import Place, UserError
-from swath.limits import LEAST_JOB_TIMEOUT_S
+from swath.limits import LEAST_JOB_TIMEOUT_S, PARSED_BYTES_OF_A_JOB, parsed_bytes_of_a_file
 from swath.model.jobs import Job
 from swath.model.join_tree import JoinTree
 from swath.model.service import Resources
@@ -119,8 +119,10 @@ def _widths(given: _Input, threads: Sequence[Thread], runners: Mapping[str, Runn
 
 
 def _fitting(given: _Input, widths: Sequence[Width], joins: int) -> tuple[Batch, ...]:
-    most = given.settings.ci.max_jobs - _extra_jobs(given) - joins - any(_restored(given))
-    found = batches(widths, most)
+    ci = given.settings.ci
+    others = _extra_jobs(given) + joins + any(_restored(given))
+    fitting = parsed_bytes_of_a_file(ci.version) // PARSED_BYTES_OF_A_JOB  # fewer, but for what cannot be fewer
+    found = batches(widths, min(ci.max_jobs, fitting) - others) or batches(widths, ci.max_jobs - others)
     if found is None:
         raise _too_many(given.settings, len(widths) + _extra_jobs(given) + joins)
     return found
