@@ -52,6 +52,16 @@ def test_a_parameter_that_came_or_went_is_null() -> None:
     assert list(explain([Reason("param", "p:k", None, [1, "ü"])])) == ['p:k is [1, "ü"], was null']
 
 
+def test_of_a_parameter_with_others_below_it_those_that_differ_are_named() -> None:
+    old = {"lr": 1, "arch": {"depth": 3, "width": 8}, "gone": 0, "same": []}
+    new = {"lr": 2, "arch": {"depth": 4, "width": 8}, "same": [], "fresh": {"a": 1}}
+    assert list(explain([Reason("param", "p:train", old, new)])) == [
+        "p:train.lr is 2, was 1",
+        "p:train.arch.depth is 4, was 3",
+        "2 more below p:train",
+    ]
+
+
 @pytest.mark.parametrize(("length", "shown"), [(38, '"' + "x" * 38 + '"'), (39, '"' + "x" * 38 + "…")])
 def test_a_long_value_is_cut_at_40(length: int, shown: str) -> None:
     assert list(explain([Reason("param", "p:k", 0, "x" * length)])) == [f"p:k is {shown}, was 0"]

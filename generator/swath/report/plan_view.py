@@ -21,6 +21,7 @@ _WORDS: Final = {
     "frozen": "frozen",
 }
 _LONGEST_VALUE: Final = 40
+_MOST_VALUES: Final = 2
 
 
 def rows(decisions: Mapping[str, Decision], *, everything: bool = False) -> Iterator[tuple[str, str, str]]:
@@ -37,7 +38,7 @@ def explain(reasons: Sequence[Reason]) -> Iterator[str]:
         if reason.kind in _WORDS:
             yield _WORDS[reason.kind]
         elif reason.kind == "param":
-            yield f"{reason.path} is {_value(reason.new)}, was {_value(reason.old)}"
+            yield from _changes(reason)
         elif reason.kind == "missing":
             yield f"{reason.path} is missing" if reason.new is None else f"{reason.path} is not in the cache"
         elif reason.kind == "out":
@@ -51,6 +52,24 @@ def explain(reasons: Sequence[Reason]) -> Iterator[str]:
     if upstream:
         more = f" and {len(upstream) - 1} more" if len(upstream) > 1 else ""
         yield f"behind {upstream[0]}{more}"
+
+
+def _changes(reason: Reason) -> Iterator[str]:
+    """The first values that differ: of a parameter with others below it, those alone."""
+    changes = list(_leaves(reason.path, reason.old, reason.new))
+    for path, old, new in changes[:_MOST_VALUES]:
+        yield f"{path} is {_value(new)}, was {_value(old)}"
+    if len(changes) > _MOST_VALUES:
+        yield f"{len(changes) - _MOST_VALUES} more below {reason.path}"
+
+
+def _leaves(path: str, old: JSONValue, new: JSONValue) -> Iterator[tuple[str, JSONValue, JSONValue]]:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        yield path, old, new
+        return
+    for key in dict.fromkeys([*new, *old]):
+        if key not in old or key not in new or old[key] != new[key]:
+            yield from _leaves(f"{path}.{key}", old.get(key), new.get(key))
 
 
 def _value(value: JSONValue) -> str:
