@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from swath import errors
-from swath.errors import Finding, FindingsError, Place, StageFailedError, SwathError, UserError
+from swath.errors import Finding, FindingsError, Place, StageFailedError, SwathError, UserError, fault_of_system
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,26 @@ def test_exit_codes_are_the_documented_ones() -> None:
 
 def test_all_errors_have_one_base() -> None:
     assert all(issubclass(e, SwathError) for name, e in vars(errors).items() if name.endswith("Error"))
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "text"),
+    [
+        (errno.ENOSPC, 75, "a: No space left on device\n  free some space there, then do the same again"),
+        (
+            errno.EROFS,
+            1,
+            "a: Read-only file system\n  check who owns the file, and the permissions of the folders above it",
+        ),
+        (errno.EISDIR, 1, "a: Is a directory\n  something else stands at the place of a file or folder: move it away"),
+    ],
+)
+def test_what_the_system_says_of_files_is_no_bug(number: int, code: int, text: str) -> None:
+    fault = fault_of_system(OSError(number, os.strerror(number), "a"))
+    assert fault is not None
+    assert (fault.exit_code, str(fault)) == (code, text)
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EBADF])
+def test_what_else_the_system_says_is_one(number: int) -> None:
+    assert fault_of_system(OSError(number, os.strerror(number), "a")) is None

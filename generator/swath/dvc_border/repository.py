@@ -166,9 +166,9 @@ class Repository:
     def _has_patterns(path: Path) -> bool:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError:
+        except (FileNotFoundError, IsADirectoryError):  # DVC takes no notice of such either
             return False
-        except UnicodeDecodeError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} cannot be read: {error}", hint="a text file in UTF-8 is expected") from error
         return any(line.strip() and not line.strip().startswith("#") for line in lines)
 

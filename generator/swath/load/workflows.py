@@ -200,6 +200,8 @@ def _body(definition: JSONValue) -> Mapping[str, JSONValue]:
 
 def _vars_error(repository: Repository, document: Document, error: UserError) -> UserError:
     """The error in the users' words; in the file that it is about when that cannot be read."""
+    if error.place and error.place.file != document.file:
+        return error
     match = _PREAMBLE.fullmatch(error.message)
     message = match["message"] if match else error.message
     unread = _UNREADABLE.match(message)
