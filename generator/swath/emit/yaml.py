@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from swath.model.stage import JSONValue
 
 _RARE_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029\ufeff]")
+# Texts that Ruby's parser, GitLab's, or one of YAML 1.2 takes for a symbol, a number or a time, and PyYAML does not:
+# `:gpu`, `1,000`, `-.5`, `00:00`, `0o17`.
+_READ_OTHERWISE: Final = re.compile(r":.*|[-+]?[.\d][-+\d_,.:eExXoObBa-fA-F]*", re.DOTALL)
+_BLANK_ENDS: Final = re.compile(r"\s.*|.*\n\n|\n", re.DOTALL)  # a block of these would end the document
 _WIDTH: Final = 100_000  # lines are never folded
 
 
@@ -36,7 +40,13 @@ class FlowMap(dict[str, "JSONValue"]):
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     """Scripts of several lines stand as they are; rare line ends are written as escapes, PyYAML itself folds them."""
-    style = '"' if _RARE_LINE_ENDS.search(text) else "|" if "\n" in text else None
+    style = None
+    if _RARE_LINE_ENDS.search(text) or ("\n" in text and _BLANK_ENDS.fullmatch(text)):
+        style = '"'
+    elif "\n" in text:
+        style = "|"
+    elif _READ_OTHERWISE.fullmatch(text):
+        style = "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
