@@ -35,6 +35,15 @@ def small(
 
 
 @pytest.fixture
+def one_by_one(small: GitLabProject) -> GitLabProject:
+    """The same; one job draws all parts, and takes two seconds for each."""
+    settings = small.bench.read("swath.yaml").replace("memory: 2GiB", "memory: 2GiB\n  concurrency: 1")
+    parameters = small.bench.read("params.yaml").replace("pause: 0", "pause: 2")
+    small.push("One by one", {"swath.yaml": settings, "params.yaml": parameters})
+    return small
+
+
+@pytest.fixture
 def alone(tmp_path: Path, registry: str, remote_server: RemoteServer) -> Iterator[GitLabProject]:
     """The same, with no image but Swath's own."""
     with (

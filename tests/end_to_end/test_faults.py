@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -13,29 +12,24 @@ from support.gitlab_project import TOKEN, GitLabProject
 from support.gitlab_variables import MergeRequest
 from support.repositories import CLEAN
 from support.small_project import PARTS, STAGES
+from support.until import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from support.job_container import Attempt, Task
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1500)]
-SLOWLY = "print('drawing', options.name, flush=True); import time; time.sleep(3)\n"
 
 
-def test_a_killed_job_goes_on_where_it_was(small: GitLabProject) -> None:
-    swath = small.bench.read("swath.yaml").replace("memory: 2GiB", "memory: 2GiB\n  concurrency: 1")
-    slow = small.bench.read("services/draw/draw.py") + SLOWLY
-    small.push("One by one", {"swath.yaml": swath, "services/draw/draw.py": slow})
-
+def test_a_killed_job_goes_on_where_it_was(one_by_one: GitLabProject) -> None:
     def watch(task: Task, attempt: Attempt) -> None:
         if task.name.startswith("draw") and attempt.number == 1:
-            _until(lambda: "drawing b" in attempt.log)
+            until(lambda: "drawing b" in attempt.log)
             attempt.kill("runner_system_failure")
 
-    small.house.watch = watch
-    run = small.pipeline()
+    one_by_one.house.watch = watch
+    run = one_by_one.pipeline()
     assert run.status == "success", run.story()
     (draw,) = (job for job in run.all_jobs() if job.name.startswith("draw"))
     assert [attempt.exit_code for attempt in draw.attempts] == [137, 0]
@@ -43,13 +37,20 @@ def test_a_killed_job_goes_on_where_it_was(small: GitLabProject) -> None:
         [True, True, False],
         [False, True, True],
     ]
-    assert small.ran(run) == sorted(STAGES)
+    assert one_by_one.ran(run) == sorted(STAGES)
 
 
 def test_two_pipelines_at_once_share_their_work(small: GitLabProject, tmp_path: Path) -> None:
+    drawing = threading.Event()
+
+    def watch(task: Task, _: Attempt) -> None:
+        if task.name.startswith("draw"):
+            drawing.set()
+
+    small.house.watch = watch
     with ThreadPoolExecutor() as pool:
         runs = [pool.submit(small.pipeline)]
-        time.sleep(3)
+        assert drawing.wait(300)
         small.push("Docs", {"README.md": "Nothing that counts.\n"})
         runs.append(pool.submit(small.pipeline))
         first, second = (run.result() for run in runs)
@@ -104,11 +105,7 @@ def test_a_truncated_fragment_is_told_and_nothing_wrong_is_recorded(small: GitLa
 
 def test_a_fork_is_checked_and_planned_only(small: GitLabProject) -> None:
     run = small.pipeline(merge_request=MergeRequest(5, "main", from_fork=True))
-    assert run.names() == ["swath:lint", "swath:plan"]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    assert (run.status, run.names()) == ("success", ["swath:lint", "swath:plan"])
+    said = "swath: a merge request from a fork: neither registry nor remote is asked, and nothing will run\n"
+    assert run.job("swath:plan").log.startswith(said)
+    assert (small.remote_folder.exists(), small.refs("refs/exps")) == (False, [])
