@@ -129,5 +129,33 @@ def test_several_commands(told: Tell) -> None:
     ]
 
 
+SHELL = (
+    "`swath exec` is a part of a longer shell command, so its arguments cannot be checked{more}\n"
+    "  let the stage's command be `swath exec` alone, with plain words and quotes"
+)
+
+
+@pytest.mark.parametrize(
+    ("cmd", "more", "others"),
+    [
+        ("mkdir -p x && swath exec split $ARGUMENTS", "", []),
+        ("swath exec $SERVICE", ", and in CI its job has no service's image", []),
+        (
+            "swath exec split $A; swath exec spilt $B",
+            "",
+            [
+                "E unknown-service dvc.yaml:3: stages.a.cmd: there is no service 'spilt' (no "
+                "services/spilt/service.yaml)\n  did you mean 'split'?",
+                "W several-commands dvc.yaml:3: stages.a.cmd: the stage has 2 services in one command; its image, "
+                "resources and timeout are those of the first, 'split'\n  make a stage of each command",
+            ],
+        ),
+    ],
+)
+def test_services_inside_longer_commands(told: Tell, cmd: str, more: str, others: list[str]) -> None:
+    shell = f"W shell dvc.yaml:3: stages.a.cmd: {SHELL.format(more=more)}"
+    assert sorted(told(stage_text(cmd))) == sorted([*others, shell])
+
+
 def test_plain_dvc_stages_are_left_alone(told: Tell) -> None:
     assert told("stages:\n  a: {cmd: 'python x.py | tee y', deps: [in.tif], outs: [y]}\n") == []

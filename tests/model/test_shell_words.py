@@ -1,5 +1,3 @@
-
-
 from __future__ import annotations
 
 import shlex
@@ -9,7 +7,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from swath.model.shell_words import exec_words, mentions_exec, plain_words, templating_problems
+from swath.model.shell_words import (
+    exec_words,
+    first_service,
+    mentions_exec,
+    named_services,
+    plain_words,
+    templating_problems,
+)
 
 # What a command may hold, with an accent on what shells care for.
 SHELL_TEXT = st.text(
@@ -176,3 +181,27 @@ def test_what_passes_the_rule_is_one_word_for_a_real_shell(words: list[list[tupl
 def test_matching_stays_fast_where_values_repeat_the_template() -> None:
     template = "swath exec s --a " + "-".join(f"${{v{position}}}" for position in range(8))
     assert templating_problems(template, "swath exec s --a " + "-" * 3000 + " ;")
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("swath exec split --x '&& swath exec no'", ("split",)),
+        ("mkdir x && swath exec split --out a", ("split",)),
+        ("cd a;swath exec my-svc_2|tee log", ("my-svc_2",)),
+        ("(swath exec --runtime docker a; swath exec b || swath exec --runtime=inside a)", ("a", "b")),
+        ("A=1 swath exec a > log 2>&1", ("a",)),
+        ("echo 'swath exec a' && ls", ()),
+        ("swath exec $NAME", ()),
+        ("swath exec && ls", ()),
+        ("cat <<E\nit's\nE\nswath exec a", ()),
+        ("python train.py", ()),
+    ],
+)
+def test_the_services_that_a_command_calls(command: str, names: tuple[str, ...]) -> None:
+    assert named_services(command) == names
+
+
+def test_the_first_service_of_a_stage_counts() -> None:
+    assert first_service(["ls", "mkdir x && swath exec a", "swath exec b"]) == "a"
+    assert first_service(["ls", "echo"]) is None

@@ -14,7 +14,7 @@ from swath.execute.scratch import drop_scratch, open_scratch, scratch_path
 from swath.load.options import stage_options
 from swath.load.services import load_service
 from swath.load.volumes import read_volumes
-from swath.model.shell_words import exec_words
+from swath.model.shell_words import first_service
 
 if TYPE_CHECKING:
     import threading
@@ -58,17 +58,13 @@ class Services:
         self._runtime = cache(self._choose)
 
     def service_of(self, stage: Stage) -> Service | None:
-        """The service that a stage's first plain `swath exec` command starts.
+        """The service that a stage's commands start first, and whose image and resources are the stage's.
 
         Raises:
             UserError: there is no such service, or its service.yaml is wrong.
         """
-        for command in stage.commands:
-            words = exec_words(command)
-            if words:
-                service: Service = self._service(words[0])
-                return service
-        return None
+        name = first_service(stage.commands)
+        return self._service(name) if name else None
 
     def options(self, stage: Stage) -> StageOptions:
         """Resources, timeout and retries of a stage, from all levels of settings."""

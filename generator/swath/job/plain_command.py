@@ -6,11 +6,14 @@ of GitLab, the registry and the remote; here it has what a service would have, a
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from swath.emit.script import SWATH
 from swath.execute.child import Child, run_child
 from swath.execute.environment import is_passed
+from swath.execute.process import DEFAULT_PATH
 from swath.execute.shell import shell_words
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ class PlainCommands:
             for name, value in self._environ.items()
             if name in _NAMES or name.startswith(_PREFIXES) or is_passed(name)
         }
+        # A service's image does not know where Swath is; a command may call `swath exec` amid others.
+        chosen["PATH"] = f"{chosen.get('PATH', DEFAULT_PATH)}{os.pathsep}{os.path.dirname(SWATH)}"
         chosen["DVC_ROOT"] = str(self._disk.repository.root)
         chosen["DVC_STAGE"] = call.stage.name
         chosen["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, call.gpus))

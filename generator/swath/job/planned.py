@@ -15,7 +15,7 @@ from swath.images.service_image import ServiceImage, default_image, service_imag
 from swath.load.options import stage_options
 from swath.load.services import load_service
 from swath.model.jobs import PipelinePlan, Workload
-from swath.model.shell_words import exec_words
+from swath.model.shell_words import first_service
 from swath.plan.assign import assign
 from swath.plan.timeouts import expected_s, is_long
 from swath.plan.transport import check_transport
@@ -110,9 +110,9 @@ class Workloads:
         )
 
     def _service_of(self, stage: Stage) -> Service | None:
-        """The service that a stage's first plain `swath exec` command starts; None: it has none."""
-        words = next((words for command in stage.commands if (words := exec_words(command))), None)
-        return self._service(words[0]) if words else None
+        """The service that a stage's commands start first; None: it has none."""
+        name = first_service(stage.commands)
+        return self._service(name) if name else None
 
     def demand(self, stage: Stage) -> Resources:
         """The resources that a stage asks for.

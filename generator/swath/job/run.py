@@ -24,7 +24,7 @@ from swath.dvc_border.remote_store import RemoteStore
 from swath.dvc_border.revision import commit_id
 from swath.dvc_border.workspace import Workspace
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError, SwathError, UserError
-from swath.execute.choose import runtime_choice
+from swath.execute.choose import RUNTIME_VARIABLE, runtime_choice
 from swath.execute.services import Services
 from swath.job.artifacts import artifacts
 from swath.job.console import Console
@@ -214,6 +214,7 @@ def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEn
     stores = _stores(repository, graph, stages, opened.data, around)
     sources: dict[str | None, Store] = {**stores}
     sources.update(import_stores(repository, disk.cache, opened.data, around.environ))
+    runtime = _runtime(around.environ, opened.settings)
     tools = Tools(
         facts=JobFacts(repository, entries, graph, opened.data, sources),
         disk=disk,
@@ -223,7 +224,7 @@ def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEn
         services=Services(
             repository.root,
             opened.settings,
-            _runtime(around.environ, opened.settings),
+            runtime,
             around.environ,
             in_ci=True,
             scratch=lambda stage, words: tools.scratch[stage.name].of_command(stage, words),
@@ -231,7 +232,7 @@ def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEn
         console=around.console,
         logs=around.folder / "logs",
         shared_cache=around.shared,
-        environ=around.environ,
+        environ={**around.environ, RUNTIME_VARIABLE: runtime},  # for a `swath exec` inside a longer shell command
     )
     return tools
 

@@ -80,7 +80,7 @@ class Tools:
         sources: what inputs come from: those, and the imports by their `.dvc` files.
         logs: the folder of log files.
         shared_cache: the cache is the runner's: space is made there, and scratch folders lie there.
-        environ: what this process was started with.
+        environ: what this process was started with, and the runtime of services.
     """
 
     facts: JobFacts

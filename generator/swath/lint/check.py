@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from swath.lint.commands import check_commands
 from swath.lint.files import check_files, check_group_files
 from swath.lint.images import check_images
+from swath.lint.keys import check_keys
 from swath.lint.paths import check_paths
 from swath.lint.pending import check_pending
 from swath.lint.problem import Problem
@@ -44,6 +45,7 @@ def _problems(facts: RepositoryFacts) -> Iterator[Problem]:
     yield from check_images(facts.images)
     for group in facts.groups:
         yield from check_pending(facts, group)
+        yield from check_keys(group)
         yield from check_commands(facts, group)
         yield from check_paths(facts, group)
         yield from check_group_files(facts, group)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from swath.lint.group import Group, Observation, has_sign, observe
 from swath.load.options import meta_overrides
 from swath.model.arguments import parse_arguments
-from swath.model.shell_words import mentions_exec, templating_problems
+from swath.model.shell_words import mentions_exec, named_services, templating_problems
 from swath.model.suggestion import did_you_mean, one_of
 
 if TYPE_CHECKING:
@@ -33,10 +33,15 @@ def _form(group: Group, stage: Stage) -> Iterator[Observation]:
     for command in commands:
         if command.words is None and mentions_exec(command.text):
             message = "`swath exec` is a part of a longer shell command, so its arguments cannot be checked"
+            if not named_services(command.text):
+                message += ", and in CI its job has no service's image"
             hint = "let the stage's command be `swath exec` alone, with plain words and quotes"
             yield Observation("shell", command.template, message, hint, command.steps, "warning")
-    if len(commands) > 1 and any(mentions_exec(command.text) for command in commands):
-        message = f"the stage has {len(commands)} commands; its image, resources and timeout are those of one service"
+    names = list(dict.fromkeys(name for command in commands for name in named_services(command.text)))
+    if names and (len(commands) > 1 or len(names) > 1):
+        many = f"{len(commands)} commands" if len(commands) > 1 else f"{len(names)} services in one command"
+        whose = f"the first, '{names[0]}'" if len(names) > 1 else "one service"
+        message = f"the stage has {many}; its image, resources and timeout are those of {whose}"
         yield Observation("several-commands", "", message, "make a stage of each command", ("cmd",), "warning")
 
 
@@ -51,6 +56,8 @@ def _one_word(group: Group, stage: Stage) -> Iterator[Observation]:
 def _arguments(facts: RepositoryFacts, group: Group, stage: Stage) -> Iterator[Observation]:
     for command in group.commands(stage):
         if command.words is None:
+            unknown = [name for name in named_services(command.text) if name not in facts.services]
+            yield from (_unknown_service(facts, name, command) for name in unknown)
             continue
         if not command.words:
             hint = one_of(facts.services) if facts.services else "make a service: swath service new NAME"

@@ -12,9 +12,13 @@ plain, and a value is refused when it holds a character that has a meaning where
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Context = Literal["bare", "single", "double"]
 
@@ -32,6 +36,7 @@ _ALLOWED: Final[dict[Context, str]] = {
 _PLACEHOLDER: Final = re.compile(r"(?<!\\)\$\{(?P<inner>.*?)\}")  # as dvc.parsing.interpolate has it
 _NESTING: Final = re.compile(r"\$[('\"]|`|<<|\\\$\{")
 _MENTIONS_EXEC: Final = re.compile(r"(?:^|[\s;&|(])swath\s+exec(?=\s|$)")
+_SERVICE: Final = re.compile(r"[a-z][a-z0-9_-]*")
 _TOKEN: Final = re.compile(
     rf"""
     (?P<blank>[ \t]+)
@@ -93,6 +98,40 @@ def exec_words(command: str) -> tuple[str, ...] | None:
 def mentions_exec(command: str) -> bool:
     """Whether a command calls ``swath exec`` somewhere, be it inside a longer shell command."""
     return _MENTIONS_EXEC.search(command) is not None
+
+
+def named_services(command: str) -> tuple[str, ...]:
+    """The services that a command calls with ``swath exec``, be it inside a longer shell command, each once.
+
+    Quoted text names none. A name that a shell would have to work out first is left out.
+    """
+    plain = exec_words(command)
+    if plain is not None:
+        return plain[:1]
+    if not mentions_exec(command):
+        return ()
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.commenters, lexer.whitespace_split = "", True
+    try:
+        words = list(lexer)
+    except ValueError:  # an open quote, such as in a here-document
+        return ()
+    names = [_service_behind(words[n + 2 :]) for n in range(len(words)) if words[n : n + 2] == ["swath", "exec"]]
+    return tuple(dict.fromkeys(name for name in names if _SERVICE.fullmatch(name)))
+
+
+def _service_behind(words: list[str]) -> str:
+    """The first word that is neither `--runtime` nor its value."""
+    if words[:1] == ["--runtime"]:
+        words = words[2:]
+    elif words and words[0].startswith("--runtime="):
+        words = words[1:]
+    return words[0] if words else ""
+
+
+def first_service(commands: Iterable[str]) -> str | None:
+    """The service whose image, resources and timeout are those of a stage: the first that its commands call."""
+    return next((name for command in commands for name in named_services(command)), None)
 
 
 @dataclass(frozen=True, slots=True)

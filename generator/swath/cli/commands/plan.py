@@ -11,7 +11,7 @@ from swath.cli.options import json_option, open_repository, targets_argument
 from swath.load.targets import select_stages
 from swath.local.project import read_project
 from swath.local.revision import planned_revision
-from swath.model.shell_words import exec_words
+from swath.model.shell_words import first_service
 from swath.plan.decide import decide
 from swath.report import plan_view
 from swath.schema.plan_document import plan_document
@@ -89,12 +89,7 @@ def _jobs(repository: Repository, graph: StageGraph, decisions: Mapping[str, Dec
 
 
 def _services(stages: Mapping[str, Stage]) -> dict[str, str | None]:
-
-    found: dict[str, str | None] = {}
-    for name, stage in stages.items():
-        words = next((words for command in stage.commands if (words := exec_words(command))), None)
-        found[name] = words[0] if words else None
-    return found
+    return {name: first_service(stage.commands) for name, stage in stages.items()}
 
 
 def _print_table(decisions: Mapping[str, Decision], *, everything: bool) -> None:
