@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import ssl
 import stat
+import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,3 +174,77 @@ def test_pauses_grow_and_end() -> None:
     assert list(pauses(waited.append)) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert len(waited) == 7
     assert all(0.25 * 2**n <= seconds <= 0.5 * 2**n for n, seconds in enumerate(waited[:6]))
+
+
+class _Denies(BaseHTTPRequestHandler):
+    """A server behind TLS that knows nobody."""
+
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Nothing to say."""
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="SKIPPED LOUDLY: no openssl on this machine")
+def test_a_server_with_a_certificate_of_the_houses_own(
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trusted as far as the runner says so, by the variable that it gives to jobs."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*words.split(), "-keyout", key, "-out", certificate], capture_output=True, check=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    house = ThreadingHTTPServer(("localhost", 0), _Denies)
+    house.socket = context.wrap_socket(house.socket, server_side=True)
+    threading.Thread(target=house.serve_forever, daemon=True).start()
+    server = Server(f"https://localhost:{house.server_port}/group/project.git", TOKEN)
+    monkeypatch.delenv("CI_SERVER_TLS_CA_FILE", raising=False)
+    with pytest.raises(UserError) as caught:
+        find_ref(clone, server, "refs/heads/main")
+    assert str(caught.value) == (
+        f"git ls-remote: the certificate of {server.url} is not trusted here\n"
+        "  let GitLab's runner know the authority that signed it (tls-ca-file in config.toml: jobs then get "
+        "CI_SERVER_TLS_CA_FILE), or set GIT_SSL_CAINFO to its file, then retry this job"
+    )
+    monkeypatch.setenv("GIT_SSL_CAINFO", "/etc/ssl/certs/ca-certificates.crt")  # as the tool layer sets it
+    monkeypatch.setenv("CI_SERVER_TLS_CA_FILE", str(certificate))
+    monkeypatch.setenv("CI_SERVER_HOST", "localhost")
+    with pytest.raises(UserError, match="denies access: the token is expired"):
+        find_ref(clone, server, "refs/heads/main")
+    monkeypatch.setenv("CI_SERVER_HOST", "gitlab.example.com")
+    with pytest.raises(UserError, match="is not trusted here"):
+        find_ref(clone, server, "refs/heads/main")
+    house.shutdown()
+    house.server_close()
+
+
+def test_the_token_follows_no_redirection_to_another_server(clone: Clone) -> None:
+    seen: list[str | None] = []
+
+    class Thief(_Denies):
+        def do_GET(self) -> None:
+            seen.append(self.headers["Authorization"])
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.end_headers()
+
+    thief = ThreadingHTTPServer(("127.0.0.1", 0), Thief)
+
+    class Redirects(_Denies):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{thief.server_port}{self.path}")
+            self.end_headers()
+
+    redirects = ThreadingHTTPServer(("127.0.0.1", 0), Redirects)
+    for server in (thief, redirects):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(UserError, match="denies access"):
+        find_ref(clone, Server(f"http://127.0.0.1:{redirects.server_port}/group/project.git", TOKEN), "refs/heads/main")
+    assert set(seen) == {None}
+    for server in (thief, redirects):
+        server.shutdown()
+        server.server_close()

@@ -38,6 +38,7 @@ _DENIED: Final = re.compile(
     r"authentication failed|access denied|returned error: 40[13]|could not read (username|password)"
     r"|permission denied|unauthorized|forbidden|terminal prompts disabled"
 )
+_UNTRUSTED: Final = re.compile(r"ssl certificate problem|certificate verif(y|ication) failed|error setting certificate")
 _MISSING: Final = re.compile(
     r"repository .*not found|does not appear to be a git repository|could not be found or you don't"
 )
@@ -174,6 +175,9 @@ def _environ(server: Server) -> Mapping[str, str]:
     environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", TOKEN_VARIABLE: server.token}
     for name in ("GIT_ASKPASS", "SSH_ASKPASS", "GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE"):
         environ.pop(name, None)
+    authority = os.environ.get("CI_SERVER_TLS_CA_FILE")
+    if authority and urlsplit(server.url).hostname == os.environ.get("CI_SERVER_HOST"):
+        environ["GIT_SSL_CAINFO"] = authority  # what GitLab's runner knows its server by, a house's own authority too
     return environ
 
 
@@ -183,6 +187,12 @@ def _error(server: Server, what: str, said: str) -> Exception:
     text = re.sub(r"://[^/\s@]*@", "://", text).strip()
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip() and line.strip() != "Done"), "")
     low = text.lower()
+    if _UNTRUSTED.search(low):
+        hint = (
+            "let GitLab's runner know the authority that signed it (tls-ca-file in config.toml: jobs then get "
+            "CI_SERVER_TLS_CA_FILE), or set GIT_SSL_CAINFO to its file, then retry this job"
+        )
+        return UserError(f"{what}: the certificate of {server.url} is not trusted here", hint=hint)
     if _DENIED.search(low) and not server.url.startswith("http"):
         return UserError(f"{what}: {server.url} denies access", hint=f"let its key push there: {last}")
     if _DENIED.search(low):
