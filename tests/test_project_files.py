@@ -14,6 +14,7 @@ from support.repositories import ENVIRON
 from swath.dvc_border.repository import Repository
 from swath.images.service_image import swath_image
 from swath.job.planned import Workloads
+from swath.job.setup_files import render_ci_file
 from swath.load.services import load_services
 from swath.load.settings import load_settings
 from swath.load.workflows import load_workflows
@@ -109,3 +110,17 @@ def test_our_own_pipeline_is_gitlabs_and_uses_our_version() -> None:
     )  # fmt: skip
     assert checked.stdout == "ok -- validation done\n"
     assert yaml.safe_load(text)["swath:plan"]["image"]["name"] == swath_image(Settings())
+
+
+def test_our_own_pipeline_has_the_jobs_that_init_writes() -> None:
+    """What is shipped is used: the three jobs say the same, but for when they run and their ci stages."""
+    ours = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    written = yaml.safe_load(render_ci_file(load_settings(ROOT), None))
+    for name in ("swath:lint", "swath:plan", "swath:run"):
+        mine = {key: value for key, value in ours[name].items() if key not in {"stage", "rules"}}
+        if name != "swath:run":
+            assert mine.pop("needs") == []
+        mine["variables"] = {key: str(value) for key, value in mine["variables"].items()}
+        assert mine == {key: value for key, value in written[name].items() if key not in {"stage", "rules"}}
+    assert ours["swath:run"]["rules"][0] == written["swath:run"]["rules"][0]
+    assert ours["workflow"]["rules"][0] == written["workflow"]["rules"][0]
