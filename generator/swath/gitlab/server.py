@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+import gitlab
 import requests
 
-import gitlab
 from swath.errors import PassingFaultError, SwathError, UserError
 
 if TYPE_CHECKING:
