@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from support.gitlab_variables import holds
 from support.repositories import Bench, make_repository
 from swath.load.settings import load_settings
+from swath.model.bot_commit import record_message
 from swath.model.settings import Settings
 
 STAGE = {"stages": {"copy": {"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]}}}
@@ -103,7 +105,7 @@ def test_the_jobs(bench: Bench) -> None:
         "when": "never",
     }
     assert document["workflow"]["rules"][0] == {
-        "if": '$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_MESSAGE =~ /\\nSwath-Pipeline: /',
+        "if": '$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_MESSAGE =~ /^Record pipeline [\\s\\S]*\\nSwath-Pipeline: /',
         "when": "never",
     }
 
@@ -220,3 +222,22 @@ def test_our_jobs_beside_others_with_line_ends_of_windows_and_a_workflow(bench: 
         ["swath:lint", "swath:plan", "swath:run"],
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "source", "starts_none"),
+    [
+        (record_message("4711", 3, "https://git.example/p"), "push", True),
+        (record_message("4711", 3), "schedule", False),
+        (f"Train the net\n\n* More epochs\n\n* {record_message('4711', 3)}", "push", False),  # a squashed request
+        (f"Merge branch 'x'\n\n{record_message('4711', 3)}", "push", False),
+        ("More epochs", "push", False),
+    ],
+)
+def test_only_the_recording_commit_itself_starts_no_pipeline(
+    bench: Bench, message: str, source: str, *, starts_none: bool
+) -> None:
+    bench.swath("init", check=True)
+    guard = ci(bench)["workflow"]["rules"][0]
+    assert guard["when"] == "never"
+    assert holds(guard["if"], {"CI_PIPELINE_SOURCE": source, "CI_COMMIT_MESSAGE": message}) is starts_none
