@@ -114,13 +114,14 @@ def test_an_image_that_ci_has_pushed_is_not_built_again(built: Bench, registry: 
     shutil.copy(invocation.folder / "program.sh", context)
     for words in (["build", "-q", "-t", name, str(context)], ["push", "-q", name], ["rmi", name]):
         subprocess.run(["docker", *words], capture_output=True, check=True)
-    built.runtime = DockerRuntime({**os.environ, "SWATH_REGISTRY": group})
+    (built.root / "swath.yaml").write_text(f"registry: {group}\n")
+    built.runtime = DockerRuntime(os.environ)
     outcome, log = built.run(invocation)
     assert (outcome.exit_code, log) == (0, "/opt/service\nprogram.sh\n")
     subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)
 
 
 def test_a_registry_that_does_not_have_it_is_no_reason_to_stop(built: Bench, registry: str) -> None:
-    built.runtime = DockerRuntime({**os.environ, BASE_OVERRIDE: BUSYBOX_IMAGE, "SWATH_REGISTRY": f"{registry}/none"})
+    built.runtime = DockerRuntime({**os.environ, BASE_OVERRIDE: BUSYBOX_IMAGE, "CI_REGISTRY_IMAGE": f"{registry}/none"})
     outcome, _ = built.run(built.invocation(built.service(image=Image(build="."))))
     assert outcome.exit_code == 0

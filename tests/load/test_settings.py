@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from swath.errors import FindingsError
-from swath.load.settings import load_settings, settings_schema_text
+from swath.load.settings import known_registry, load_settings, settings_schema_text
 from swath.model.runner import Runner
 from swath.model.service import Resources
 from swath.model.settings import Settings
@@ -156,3 +156,18 @@ def test_a_version_without_quotes_is_a_number_and_another_version(tmp_path: Path
         "swath.yaml:1: ci.gitlab_version: expected text, got a number\n"
         "  put it in quotes: YAML reads it as something else without"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "known"),
+    [
+        ("", {"CI_REGISTRY_IMAGE": "r.example.com/a"}, "r.example.com/a"),
+        ("", {}, None),
+        ("", {"CI_REGISTRY_IMAGE": ""}, None),
+        ("registry: ${CI_REGISTRY}/x\n", {"CI_REGISTRY": "r", "CI_REGISTRY_IMAGE": "no"}, "r/x"),
+        ("registry: r.example.com/b\n", {"CI_REGISTRY_IMAGE": "no"}, "r.example.com/b"),
+    ],
+)
+def test_the_registry_of_the_images(tmp_path: Path, text: str, variables: dict[str, str], known: str | None) -> None:
+    (tmp_path / "swath.yaml").write_text(text)
+    assert known_registry(tmp_path, variables) == known

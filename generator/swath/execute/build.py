@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Final
 from swath.errors import InterruptedRunError, PassingFaultError, UserError
 from swath.execute.engine import PASSING, translated
 from swath.execute.image import recipe_for, write_context
+from swath.load.settings import known_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from swath.execute.image import Recipe
     from swath.model.invocation import Invocation
 
-REGISTRY_VARIABLE: Final = "SWATH_REGISTRY"  # where services' images may lie already, such as CI's registry
 _TAIL_LINES: Final = 30
 _POLL_S: Final = 0.2
 _EMBEDDED_BUILDKIT_BEFORE: Final = 23  # Docker 23 moved the command's BuildKit client to the plugin buildx
@@ -51,7 +51,7 @@ def image_for(
     reference = service.image.chosen(gpus=gpus)[1].reference if service.image else None
     if reference is None:
         recipe = recipe_for(service, invocation.folder, invocation.root, gpus=gpus, environ=environ)
-        return built_image(engine, recipe, environ, log, stop)
+        return built_image(engine, recipe, environ, log, stop, root=invocation.root)
     found = engine.image(reference)
     if not found:
         engine.pull(reference, stop, environ)
@@ -62,9 +62,18 @@ def image_for(
 
 
 def built_image(
-    engine: Engine, recipe: Recipe, environ: Mapping[str, str], log: BinaryIO | None, stop: threading.Event
+    engine: Engine,
+    recipe: Recipe,
+    environ: Mapping[str, str],
+    log: BinaryIO | None,
+    stop: threading.Event,
+    *,
+    root: Path,
 ) -> str:
-    """The id of the image of `recipe`, built when neither the engine nor the registry of SWATH_REGISTRY has it.
+    """The id of the image of `recipe`, built when neither the engine nor the registry has it.
+
+    Args:
+        root: the repository's, whose swath.yaml names the registry.
 
     Raises:
         UserError: the build failed; the end of its log is in the message.
@@ -74,7 +83,7 @@ def built_image(
     if found := engine.image(recipe.tag):
         return found
     with _locked(recipe.tag, environ, stop), tempfile.TemporaryFile() as context:
-        if found := engine.image(recipe.tag) or _published(engine, recipe, environ, stop):
+        if found := engine.image(recipe.tag) or _published(engine, recipe, environ, stop, root):
             return found
         write_context(recipe, context)
         context.seek(0)
@@ -91,9 +100,11 @@ def built_image(
     return found
 
 
-def _published(engine: Engine, recipe: Recipe, environ: Mapping[str, str], stop: threading.Event) -> str | None:
+def _published(
+    engine: Engine, recipe: Recipe, environ: Mapping[str, str], stop: threading.Event, root: Path
+) -> str | None:
     """The id of the same image as CI has pushed it; None when no registry is known, or none gives it to us."""
-    registry = environ.get(REGISTRY_VARIABLE)
+    registry = known_registry(root, environ)
     if not registry:
         return None
     name = recipe.published(registry)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import cache
-from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from swath.execute.choose import Runtimes
 from swath.execute.command import Workplace, invocation_from_words
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from swath.model.service import Service
     from swath.model.settings import Settings, StageOptions
     from swath.model.stage import Stage
-
-_REGISTRY: Final = "SWATH_REGISTRY"  # execute/build.py reads it; importing that takes the docker SDK
 
 
 class Services:
@@ -54,7 +51,7 @@ class Services:
         self._in_ci, self._scratch = in_ci, scratch
         self._volumes = read_volumes(root, environ)
         self._service = cache(lambda name: load_service(root, name))
-        self._runtimes = Runtimes(_with_registry(settings.registry, environ) if in_ci else environ)
+        self._runtimes = Runtimes(environ)
         self._runtime = cache(self._choose)
 
     def service_of(self, stage: Stage) -> Service | None:
@@ -100,9 +97,3 @@ class Services:
 
     def _choose(self, name: str) -> Runtime:
         return self._runtimes.choose(self._service(name), self._choice)
-
-
-def _with_registry(registry: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment, with the registry in which a pipeline's images lie, so that docker takes them from there."""
-    known = Template(registry).safe_substitute({name: value for name, value in environ.items() if value})
-    return environ if "$" in known else {_REGISTRY: known, **environ}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from swath.model.units import quantity_schema
 from swath.schema.yaml12 import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _SERVICE_NAME: Final = (re.compile(r"[a-z][a-z0-9_-]*"), "lower-case letters, digits, - and _")
@@ -72,6 +73,17 @@ def read_settings(root: Path) -> tuple[Settings, tuple[Finding, ...], Document |
         named = [finding for finding in findings if finding.place.key]  # a keyless one only repeats a bad name
         return Settings(), tuple(sorted({*bad_names, *(named if bad_names else findings)})), document
     return settings, tuple(sorted(_broken_rules(settings, document))), document
+
+
+def known_registry(root: Path, environ: Mapping[str, str]) -> str | None:
+    """Where the repository's images lie: `registry` of its swath.yaml, with the variables in it.
+
+    Returns:
+        None when one of them is not set, as on a machine where nobody set CI_REGISTRY_IMAGE, which GitLab sets in jobs.
+    """
+    said = Template(read_settings(root)[0].registry)
+    known = said.safe_substitute({name: value for name, value in environ.items() if value})
+    return None if "$" in known else known
 
 
 def settings_schema() -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _build(chosen: Sequence[Service], root: Path, *, gpus: bool) -> None:
         for one in chosen:
             recipe = recipe_for(one, service_folder(root, one.name), root, gpus=gpus, environ=os.environ)
             click.echo(f"building {one.name} ...", err=True)
-            built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event())
+            built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event(), root=root)
             click.echo(recipe.tag)
     finally:
         engine.close()
