@@ -241,3 +241,65 @@ def test_only_the_recording_commit_itself_starts_no_pipeline(
     guard = ci(bench)["workflow"]["rules"][0]
     assert guard["when"] == "never"
     assert holds(guard["if"], {"CI_PIPELINE_SOURCE": source, "CI_COMMIT_MESSAGE": message}) is starts_none
+
+
+MAIN = {"CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_MESSAGE": "More epochs"}
+REQUEST = {
+    "CI_PIPELINE_SOURCE": "merge_request_event",
+    "CI_DEFAULT_BRANCH": "main",
+    "CI_COMMIT_MESSAGE": "More epochs",
+    "CI_MERGE_REQUEST_ID": "1012",
+    "CI_MERGE_REQUEST_PROJECT_ID": "1",
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1",
+}
+ALL = {"swath:lint", "swath:plan", "swath:run"}
+EVENTS: dict[str, tuple[dict[str, str], set[str]]] = {
+    "push to the default branch": ({**MAIN, "CI_PIPELINE_SOURCE": "push"}, ALL),
+    "push to another branch": ({**MAIN, "CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "odd/ü name"}, set()),
+    "push of a tag": ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1", "CI_DEFAULT_BRANCH": "main"}, set()),
+    "the recording": (
+        {**MAIN, "CI_PIPELINE_SOURCE": "push", "CI_COMMIT_MESSAGE": record_message("4711", 3)},
+        set(),
+    ),
+    "schedule on the recording": (
+        {**MAIN, "CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_MESSAGE": record_message("4711", 3)},
+        ALL,
+    ),
+    "schedule on another branch": ({**MAIN, "CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "topic"}, ALL),
+    "web form": ({**MAIN, "CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "topic"}, ALL),
+    "web form on a tag": ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_TAG": "v1", "CI_DEFAULT_BRANCH": "main"}, ALL),
+    "API on the default branch": ({**MAIN, "CI_PIPELINE_SOURCE": "api"}, ALL),
+    "merge request": ({**REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "detached"}, ALL),
+    "merged result": ({**REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "merged_result"}, ALL),
+    "merge train": ({**REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "merge_train"}, ALL),
+    "merge request of a fork": (
+        {**REQUEST, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"},
+        {"swath:lint", "swath:plan"},
+    ),
+}
+
+
+def lets_in(rules: list[dict[str, Any]] | None, variables: dict[str, str]) -> bool:
+    """GitLab takes the first rule that holds; without any, the job is in."""
+    if rules is None:
+        return True
+    first = next((rule for rule in rules if "if" not in rule or holds(rule["if"], variables)), {"when": "never"})
+    return bool(first.get("when") != "never")
+
+
+@pytest.mark.parametrize("beside_others", [False, True])
+def test_which_jobs_each_kind_of_pipeline_has(bench: Bench, *, beside_others: bool) -> None:
+    if beside_others:
+        bench.write({".gitlab-ci.yml": FOREIGN})
+    bench.swath("init", check=True)
+    document = ci(bench, ".gitlab/swath.yml" if beside_others else ".gitlab-ci.yml")
+    whole = document.get("workflow", {}).get("rules")
+    for event, (variables, expected) in EVENTS.items():
+        inside = {
+            name
+            for name in sorted(ALL)
+            if lets_in(whole, variables) and lets_in(document[name].get("rules"), variables)
+        }
+        assert inside == expected, event
+        needed = {need for name in inside for need in document[name].get("needs", [])}
+        assert needed <= inside, event  # else GitLab makes no pipeline at all
