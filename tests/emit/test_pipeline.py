@@ -48,6 +48,15 @@ def test_a_merge_requests_child_has_jobs(file: Path) -> None:
     assert not [name for name, job in jobs(file).items() if {"rules", "only", "except"} & set(job)]
 
 
+def test_no_other_keyword_is_used(file: Path) -> None:
+    """Each has limits and traps of its own: who takes a new one says here that they are known."""
+    known = {
+        "stage", "image", "services", "tags", "timeout", "interruptible", "retry", "needs", "dependencies", "variables", "script",
+        "artifacts", "resource_group", "when", "inherit", "trigger",
+    }  # fmt: skip
+    assert {key for job in jobs(file).values() for key in job} <= known
+
+
 def test_it_stands_alone(file: Path) -> None:
     """Variables are empty in a child's `include`, and no other file of the project is at hand."""
     assert set(document(file)) >= HEAD

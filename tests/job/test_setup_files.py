@@ -67,8 +67,9 @@ def test_what_cannot_be_changed_with_certainty(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "stage"),
     [
-        ("a: 1\n", "test"),
-        ("stages: [x, test, y]\n", "test"),
+        ("a: 1\n", "deploy"),
+        ("include: a.yml\n", "test"),
+        ("stages: [x, test, y]\n", "y"),
         ("stages: [x, y]\n", "y"),
         ("a: [", "test"),
         ("spec: {}\n---\nstages: [x, y]\n", "y"),

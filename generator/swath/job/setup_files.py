@@ -30,7 +30,8 @@ MARK: Final = "# Written by `swath init`."
 IGNORED: Final = ("services/*/tests", "services/*/README*", "__pycache__", ".gitignore")
 _IGNORE_HEAD: Final = "# What does not count when a folder is a dependency: a test or a README makes no result stale."
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_DEFAULT_CI_STAGES: Final = ("build", "test", "deploy")  # GitLab's, when a file names none
+_LAST_CI_STAGE: Final = "deploy"  # of those that GitLab takes when a file names none
+_USUAL_CI_STAGE: Final = "test"
 # The forms of `include`: a block list, a list in brackets, one entry in a line, one entry over several lines.
 _BLOCK_LIST: Final = re.compile(r"^include:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*([ \t]*)- ", re.MULTILINE)
 _FLOW_LIST: Final = re.compile(r"^include:[ \t]*\[", re.MULTILINE)
@@ -82,12 +83,17 @@ def with_ignored(text: str) -> str:
 
 
 def ci_stage_for(text: str) -> str:
-    """The ci stage of a foreign CI file that our jobs join."""
+    """The ci stage of a foreign CI file that our jobs join: the last one, so that no job waits for a training.
+
+    Ours start at once wherever they stand, since they have `needs`. Where another file may say which ci stages there
+    are, it is the one that nearly all have.
+    """
     document = _parsed(text)
     stages: Any = document.get("stages") if document else None
     names = [name for name in stages if isinstance(name, str)] if isinstance(stages, list) else []
-    names = names or list(_DEFAULT_CI_STAGES)
-    return "test" if "test" in names else names[-1]
+    if names:
+        return names[-1]
+    return _USUAL_CI_STAGE if document is None or "include" in document else _LAST_CI_STAGE
 
 
 def keys_of(text: str) -> frozenset[str]:
