@@ -159,13 +159,19 @@ def _steps(repository: Repository, settings: Settings, done: SetUp) -> list[str]
     steps += [
         f"set two variables at {settings_page}:\n{_VARIABLES}",
         f"have runners with these tags: {_tags(settings)}; `runners` of {SETTINGS_FILE} says what they offer",
-        f"push the image of Swath's own jobs, {swath_image(settings)}: swath image push",
+        f"log in to the registry, and push the image of Swath's own jobs, {swath_image(settings)}:\n{_push(settings)}",
         "see the jobs before anything is pushed: swath compile",
     ]
     new = [name for name, what in done.files.items() if what in {"written", "changed"}]
     if new:
         steps.append(f"commit: git add {' '.join(new)} && git commit -m 'Run in GitLab CI'")
     return steps
+
+
+def _push(settings: Settings) -> str:
+    """The command; on a machine of the user's, nothing says which project's registry is meant."""
+    known = "CI_REGISTRY_IMAGE" not in settings.registry
+    return "swath image push" if known else "CI_REGISTRY_IMAGE=REGISTRY/GROUP/PROJECT swath image push"
 
 
 def _tags(settings: Settings) -> str:

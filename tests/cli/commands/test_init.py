@@ -50,7 +50,8 @@ def test_what_is_written_and_said(bench: Bench) -> None:
         "     SWATH_TOKEN       a project access token with write_repository, masked: results come back into Git with it\n"
         "     SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)\n"
         "  3. have runners with these tags: [docker]; `runners` of swath.yaml says what they offer\n"
-        f"  4. push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}: swath image push\n"
+        f"  4. log in to the registry, and push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}:\n"
+        "     CI_REGISTRY_IMAGE=REGISTRY/GROUP/PROJECT swath image push\n"
         "  5. see the jobs before anything is pushed: swath compile\n"
         "  6. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
     )
@@ -112,7 +113,9 @@ def test_the_jobs(bench: Bench) -> None:
 
 def test_the_servers_version_counts(bench: Bench) -> None:
     bench.write({"swath.yaml": "ci: {gitlab_version: '18.2'}\nrunners: [{tags: [a, b]}]\nregistry: r.example.com/x\n"})
-    bench.swath("init", check=True)
+    said = bench.swath("init", check=True).stdout
+    assert "of Swath's own jobs, r.example.com/x/swath:" in said
+    assert ":\n     swath image push\n" in said
     document = ci(bench)
     assert document["swath:run"]["trigger"]["strategy"] == "mirror"
     assert document["swath:plan"]["retry"]["exit_codes"] == [75]
