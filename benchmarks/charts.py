@@ -93,7 +93,7 @@ def draw_pipelines(document: dict[str, Any]) -> plt.Figure:
         axes.set_title(title)
         axes.set_xticks(range(len(cases)), [case.replace("`", "").replace(" in an image", "\nin an image") for case in cases], fontsize=7.5)
         axes.grid(visible=False, axis="x")
-    panels[0][0].legend(loc="upper right", fontsize=8)
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 

@@ -154,18 +154,19 @@ def common_files(version: Version) -> dict[str, Any]:
     }
 
 
-def workflow(command: Mapping[str, str], work: float, code: Mapping[str, str]) -> dict[str, Any]:
+def workflow(command: Mapping[str, str], work: float, code: Mapping[str, str], *, folders: bool) -> dict[str, Any]:
     """dvc.yaml.
 
     Args:
         command: how a service is called, by its name.
         work: seconds that each stage works.
         code: what of the repository holds a service, by its name: a dependency of its stages.
+        folders: whether `train` names the folder of its inputs, and not each file.
     """
     found = {}
     for stage in stages():
         words = stage.options.replace("{rate}", "${train.rate}")
-        deps = ["data/masks"] if stage.name == "train" else list(stage.deps)
+        deps = ["data/masks"] if folders and stage.name == "train" else list(stage.deps)
         found[stage.name.replace("@", "-")] = {
             "cmd": f"{command[stage.service]} --stage {stage.name} --work {work} {words}",
             "deps": [code[stage.service], *deps],

@@ -38,7 +38,10 @@ def _swath_files(version: Version, work: float) -> dict[str, Any]:
     files: dict[str, Any] = {
         "swath.yaml": {"builder": "docker", "runners": [{"tags": ["docker"], "cpus": 2, "memory": "2GiB"}]},
         "dvc.yaml": workflow(
-            {name: f"swath exec {name}" for name in _ENTRY}, work, {name: f"services/{name}" for name in _ENTRY}
+            {name: f"swath exec {name}" for name in _ENTRY},
+            work,
+            {name: f"services/{name}" for name in _ENTRY},
+            folders=True,
         ),
     }
     for name, entry in _ENTRY.items():
@@ -74,7 +77,8 @@ def _by_hand_files(version: Version, work: float, *, tuned: bool) -> dict[str, A
     return {
         "Dockerfile": f"FROM {BASE}\n{LIBRARY.format(version=version.library)}\n",
         ".dockerignore": "*\n",
-        "dvc.yaml": workflow(command, work, code),
+        # each file: `dvc repro --pull` ends with "'data/masks' does not exist as an output" when the folder's files are not there
+        "dvc.yaml": workflow(command, work, code, folders=False),
         ".gitlab-ci.yml": {
             "stages": ["image", "train"],
             "variables": {"IMG": "$CI_REGISTRY_IMAGE/all:$CI_COMMIT_REF_SLUG"},

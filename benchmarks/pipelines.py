@@ -1,6 +1,6 @@
 """One project in CI three ways, on the same runner: Swath's compiled pipeline, and two that are written by hand.
 
-    python benchmarks/pipelines.py [--runs 3] [--size BYTES] [--work SECONDS] [--sides swath recipe tuned] [--cases 6] [--figures FILE]
+    python benchmarks/pipelines.py [--runs 3] [--size BYTES] [--work SECONDS] [--sides swath recipe tuned] [--cases 0 1 2 3 4 5] [--figures FILE]
 
 Real are: the jobs' containers, the engine, the image registry, the Git server, the DVC remote (OpenSSH, 20 ms away on a line of
 4 MB/s a connection, whose bytes are counted). Not GitLab itself: `tests/support/pipeline_runner.py` starts the jobs, two at
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=4_000_000, help="bytes of a scene; there are four")
     parser.add_argument("--work", type=float, default=0.0, help="seconds that each stage works")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
-    parser.add_argument("--cases", type=int, default=len(CASES), help="only the first N")
+    parser.add_argument("--cases", type=int, nargs="+", default=list(range(len(CASES))), help="by number, from 0; 0 comes first")
     parser.add_argument("--figures", type=Path, help="a file for the figures as JSON")
     options = parser.parse_args()
     found: list[Figures] = []
@@ -146,7 +146,7 @@ def run_once(place: Place, number: int, options: argparse.Namespace, loads: list
     with contextlib.ExitStack() as stack:
         projects = {side: stack.enter_context(project_of(place, side, number, options)) for side in options.sides}
         truth = Truth(place.folder / f"truth-{number}", options.size)
-        for case, version in CASES[: options.cases]:
+        for case, version in (CASES[number] for number in options.cases):
             least = truth.run(version)
             for side, project in projects.items():
                 push_version(project, side, case, version, options.work)
