@@ -101,18 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = InterruptedRunError.exit_code
     except BrokenPipeError:  # the reader of our output has gone, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except SwathError as error:
-        print(f"swath: {error}", file=sys.stderr)
-        code = error.exit_code
-    except OSError as error:
-        fault = fault_of_system(error)
-        if fault is None:
-            return _report_bug()
-        print(f"swath: {fault}", file=sys.stderr)
-        code = fault.exit_code
-    except Exception:  # noqa: BLE001 - the boundary: a bug ends here, with what a report of it needs
-        code = _report_bug()
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug ends here, with what a report of it needs
+        fault = fault_of_system(error) if isinstance(error, OSError) else error
+        code = _tell(fault) if isinstance(fault, SwathError) else _report_bug()
     return code
+
+
+def _tell(fault: SwathError) -> int:
+    print(f"swath: {fault}", file=sys.stderr)
+    return fault.exit_code
 
 
 def _report_bug() -> int:

@@ -56,14 +56,14 @@ def _params_file(repository: Repository, file: str) -> Path:
 
 def _apply(path: Path, file: str, assignments: list[str]) -> None:
     from dvc.utils.hydra import apply_overrides as apply_to_file
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     with translated(hint="write it as -S KEY=VALUE or -S FILE:KEY=VALUE, with a key that the file has"):
         try:
             apply_to_file(path, assignments)
-        except Exception as error:
-            if type(error).__module__.startswith(("hydra", "omegaconf", "antlr4")):
-                raise UserError(f"-S {' '.join(assignments)}: {error}", hint="see the keys in " + file) from error
-            raise
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(f"-S {' '.join(assignments)}: {error}", hint="see the keys in " + file) from error
 
 
 def _put_back(before: Mapping[Path, bytes]) -> None:

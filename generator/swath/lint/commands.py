@@ -23,20 +23,24 @@ if TYPE_CHECKING:
 def check_commands(facts: RepositoryFacts, group: Group) -> Iterator[Problem]:
     """What is wrong with the commands of a group's stages."""
     yield from observe(group, lambda stage: _form(group, stage))
+    yield from observe(group, lambda stage: _several(group, stage))
     yield from observe(group, lambda stage: _one_word(group, stage))
     yield from observe(group, lambda stage: _arguments(facts, group, stage))
     yield from observe(group, lambda stage: _meta(group, stage))
 
 
 def _form(group: Group, stage: Stage) -> Iterator[Observation]:
-    commands = list(group.commands(stage))
-    for command in commands:
+    for command in group.commands(stage):
         if command.words is None and mentions_exec(command.text):
             message = "`swath exec` is a part of a longer shell command, so its arguments cannot be checked"
             if not named_services(command.text):
                 message += ", and in CI its job has no service's image"
             hint = "let the stage's command be `swath exec` alone, with plain words and quotes"
             yield Observation("shell", command.template, message, hint, command.steps, "warning")
+
+
+def _several(group: Group, stage: Stage) -> Iterator[Observation]:
+    commands = list(group.commands(stage))
     names = list(dict.fromkeys(name for command in commands for name in named_services(command.text)))
     if names and (len(commands) > 1 or len(names) > 1):
         many = f"{len(commands)} commands" if len(commands) > 1 else f"{len(names)} services in one command"

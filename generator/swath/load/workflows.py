@@ -355,18 +355,9 @@ class _StageBuilder:
 
     @staticmethod
     def _check(stage: Stage) -> None:
-        deps = [dep.path for dep in stage.deps]
         outs = [out.path for out in stage.outs]
         for path in outs:
-            if _is_workflow_file(path) or f"{stage.file}/".startswith(f"{path}/") or path == ".":
-                message = f"stage {stage.name}: the output {path} would replace {stage.file}, or a file like it"
-                raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
-            if path.split("/")[0] in _PRIVATE:
-                message = f"stage {stage.name}: the output {path} lies in a folder that is not the user's"
-                raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
-            if path in deps:
-                message = f"stage {stage.name}: {path} is a dep and an output at once"
-                raise UserError(message, place=stage.place, hint="take it out of one of the two")
+            _check_output(stage, path)
         if len(set(outs)) < len(outs):  # a dep may stand twice: DVC takes it
             twice = next(path for path in outs if outs.count(path) > 1)
             message = f"stage {stage.name}: {twice} stands twice in its outputs"
@@ -375,6 +366,18 @@ class _StageBuilder:
             raise UserError(
                 f"stage {stage.name}: its command is empty", place=stage.place, hint="write a command under cmd"
             )
+
+
+def _check_output(stage: Stage, path: str) -> None:
+    if _is_workflow_file(path) or f"{stage.file}/".startswith(f"{path}/") or path == ".":
+        message = f"stage {stage.name}: the output {path} would replace {stage.file}, or a file like it"
+        raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
+    if path.partition("/")[0] in _PRIVATE:
+        message = f"stage {stage.name}: the output {path} lies in a folder that is not the user's"
+        raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
+    if any(dep.path == path for dep in stage.deps):
+        message = f"stage {stage.name}: {path} is a dep and an output at once"
+        raise UserError(message, place=stage.place, hint="take it out of one of the two")
 
 
 def _bad_names(document: Document, definitions: Mapping[str, JSONValue]) -> Iterable[Finding]:

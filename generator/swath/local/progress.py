@@ -90,19 +90,12 @@ def seconds_text(seconds: float) -> str:
 
 def summary_line(summary: RunSummary) -> str:
     """``3 ran, 1 restored, 20 unchanged in 12.3s``."""
-    parts = [
-        f"{len(summary.named(did))} {word}"
-        for did, word in (("ran", "ran"), ("restored", "restored"), ("failed", "failed"), ("stopped", "stopped"))
-        if summary.named(did)
-    ]
     unchanged = summary.unchanged + len(summary.named("unchanged"))
-    if unchanged:
-        parts.append(f"{unchanged} unchanged")
-    if summary.skipped:
-        parts.append(f"{len(summary.skipped)} skipped behind a failure")
-    not_started = [name for name in summary.not_started if name not in summary.skipped]
-    if not_started:
-        parts.append(f"{len(not_started)} not started")
+    counts = {word: len(summary.named(word)) for word in ("ran", "restored", "failed", "stopped")}
+    counts["unchanged"] = unchanged
+    counts["skipped behind a failure"] = len(summary.skipped)
+    counts["not started"] = len(set(summary.not_started) - set(summary.skipped))
+    parts = [f"{number} {word}" for word, number in counts.items() if number]
     if not (summary.reports or summary.skipped):
         return "Everything is up to date: nothing to do" if unchanged else "There are no stages: nothing to do"
     return f"{', '.join(parts)} in {seconds_text(summary.wall_s)}"

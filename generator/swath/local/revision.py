@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from swath.dvc_border.repository import Repository
     from swath.dvc_border.revision import Revision
+    from swath.model.content import Content
     from swath.model.graph import StageGraph
     from swath.model.plan import Decision
+    from swath.model.stage import Stage
 
 
 def planned_revision(
@@ -46,14 +48,16 @@ def _lost(
     repository: Repository, graph: StageGraph, decisions: Mapping[str, Decision], facts: Revision
 ) -> dict[str, tuple[str, ...]]:
     """Outputs of unchanged stages that the remote lacks, by stage."""
-    wanted = {}
-    for name, decision in decisions.items():
-        if decision.kind == "unchanged":
-            stage = graph.stages[name]
-            items = items_by_path(facts.locked(stage) or {}, "outs")
-            pushed = [out for out in stage.outs if out.cache and out.push and out.text in items]
-            wanted[name] = {out.path: content_from_lock_item(items[out.text]) for out in pushed}
-    contents = [content for outs in wanted.values() for content in outs.values() if content]
-    missing = missing_in_remote(repository, contents)
-    lost = {name: tuple(p for p, c in outs.items() if c and c.value in missing) for name, outs in wanted.items()}
+    unchanged = [graph.stages[name] for name, decision in decisions.items() if decision.kind == "unchanged"]
+    wanted = {stage.name: _pushed(stage, facts) for stage in unchanged}
+    missing = missing_in_remote(repository, [content for outs in wanted.values() for content in outs.values()])
+    lost = {name: tuple(p for p, c in outs.items() if c.value in missing) for name, outs in wanted.items()}
     return {name: paths for name, paths in lost.items() if paths}
+
+
+def _pushed(stage: Stage, facts: Revision) -> dict[str, Content]:
+    """What the lock says of a stage's outputs that the remote keeps, by path."""
+    items = items_by_path(facts.locked(stage) or {}, "outs")
+    pushed = [out for out in stage.outs if out.cache and out.push and out.text in items]
+    contents = {out.path: content_from_lock_item(items[out.text]) for out in pushed}
+    return {path: content for path, content in contents.items() if content}

@@ -183,10 +183,7 @@ class _Run:
             self._before = frozenset(project.entries)
         names = _scope(project, self._options)
         generators = [name for name in project.loaded.generators if name in names and name not in self._done]
-        workspace = project.workspace(names)
-        saved = bring_up_to_date(workspace, project.data) if project.data else []
-        if saved:
-            workspace = project.workspace(names)
+        workspace = _workspace_with_saved_data(project, names)
         first = self._first(project, names, generators, workspace) if generators else names
         graph = project.graph.only(first)
         forced = frozenset(name for name in first if self._options.force and name not in self._done)
@@ -200,8 +197,9 @@ class _Run:
             work = self._work(workspace, forced, _write_ignores(self._repository, project.graph, stages))
             self._schedule(project, graph.only(tasks), work, summary)
         workspace.hasher.flush()
-        more = first is not names and not summary.named("failed", "stopped")
-        return more or (bool(generators) and not summary.named("failed", "stopped") and self._has_changed(project))
+        if summary.named("failed", "stopped"):
+            return False
+        return first is not names or (bool(generators) and self._has_changed(project))
 
     def _first(self, project: Project, names: list[str], generators: list[str], workspace: Workspace) -> list[str]:
         """Only the generators and what they need, when one of them will do something; else all."""
@@ -277,6 +275,14 @@ class _Run:
     def _take(schedule: Schedule, summary: RunSummary) -> None:
         summary.skipped.update(schedule.skipped)
         summary.not_started = tuple(schedule.not_started)
+
+
+def _workspace_with_saved_data(project: Project, names: list[str]) -> Workspace:
+    """The facts on disk, after `.dvc`-tracked data that was edited is saved again."""
+    workspace = project.workspace(names)
+    if project.data and bring_up_to_date(workspace, project.data):
+        return project.workspace(names)
+    return workspace
 
 
 def _scope(project: Project, options: RunOptions) -> list[str]:

@@ -50,9 +50,18 @@ def compile(  # noqa: A001 - the command's name
     repository, below = open_repository()
     fork = is_from_fork(os.environ)
     options = CompileOptions(targets, below, level, ask_registry=not (no_registry or fork))
-    store, note = store_of(repository, os.environ) if not (no_remote or fork) else (None, _FORK if fork else "")
+    if fork:
+        store, note = None, _FORK
+    else:
+        store, note = (None, "") if no_remote else store_of(repository, os.environ)
     compiled = compile_pipeline(repository, options, os.environ, store)
     said = _said_by_gitlab(compiled.text, fork=fork) if ask_gitlab else ()
+    _write(compiled, target, as_json=as_json)
+    for line in (*([note] if note else []), *compiled.notes, *said, _summary(compiled)):
+        click.echo(f"swath: {line}", err=True)
+
+
+def _write(compiled: Compiled, target: Path | None, *, as_json: bool) -> None:
     if target:
         write_atomically(target, compiled.text)
     if as_json:
@@ -60,8 +69,6 @@ def compile(  # noqa: A001 - the command's name
         click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
     elif not target:
         click.echo(compiled.text, nl=False)
-    for line in (*([note] if note else []), *compiled.notes, *said, _summary(compiled)):
-        click.echo(f"swath: {line}", err=True)
 
 
 def _said_by_gitlab(text: str, *, fork: bool) -> tuple[str, ...]:

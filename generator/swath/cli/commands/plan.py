@@ -61,15 +61,7 @@ def plan(
     if rev:
         graph, decisions = planned_revision(repository, rev, targets, below, verify_remote=verify_remote)
     else:
-        project = read_project(repository)
-        chosen = select_stages(project.loaded, targets, below=below)
-        names = project.graph.before(chosen) if targets else set(chosen)
-        graph = project.graph.only(names) if targets else project.graph
-        workspace = project.workspace(names)
-        decisions = decide(graph, workspace, forced=names if force else ())
-        workspace.hasher.flush()
-        for group, why in project.loaded.pending.items():
-            click.echo(f"swath: {group} is not known yet: {why}", err=True)
+        graph, decisions = _planned_workspace(repository, targets, below, force=force)
     if as_json:
         jobs = _jobs(repository, graph, decisions) if with_jobs else None
         document = plan_document(decisions, _services(graph.stages), jobs)
@@ -78,6 +70,22 @@ def plan(
         click.echo((plan_view.mermaid if picture == "mermaid" else plan_view.dot)(graph, decisions))
     else:
         _print_table(decisions, everything=everything)
+
+
+def _planned_workspace(
+    repository: Repository, targets: tuple[str, ...], below: str, *, force: bool
+) -> tuple[StageGraph, dict[str, Decision]]:
+    """The chosen stages of the working tree and what would be done with them; groups that wait are told on stderr."""
+    project = read_project(repository)
+    chosen = select_stages(project.loaded, targets, below=below)
+    names = project.graph.before(chosen) if targets else set(chosen)
+    graph = project.graph.only(names) if targets else project.graph
+    workspace = project.workspace(names)
+    decisions = decide(graph, workspace, forced=names if force else ())
+    workspace.hasher.flush()
+    for group, why in project.loaded.pending.items():
+        click.echo(f"swath: {group} is not known yet: {why}", err=True)
+    return graph, decisions
 
 
 def _jobs(repository: Repository, graph: StageGraph, decisions: Mapping[str, Decision]) -> PipelinePlan:

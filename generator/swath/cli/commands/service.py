@@ -19,7 +19,7 @@ from swath.load.services import load_service, load_services, service_folder, ser
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from swath.model.service import Parameter, Service
+    from swath.model.service import Parameter, Resources, Service
 
 VERSION: Final = 1
 
@@ -241,24 +241,21 @@ def _call(one: Service) -> str:
     return " ".join(["swath exec", one.name, *words])
 
 
+def _asked(resources: Resources) -> Iterable[str]:
+    for name in ("cpus", "memory", "disk", "gpus", "shm"):
+        value = getattr(resources, name)
+        if value is not None:
+            yield f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+
+
 def _facts(one: Service) -> Iterable[tuple[str, str]]:
     """What else service.yaml says, as key and text."""
-    resources = {name: getattr(one.resources, name) for name in ("cpus", "memory", "disk", "gpus", "shm")}
-    asked = ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in resources.items()
-        if value is not None
-    )
-    image = one.image
-    if image is not None:
-        yield (
-            "image",
-            image.reference
-            or f"built from {image.dockerfile}" + "".join(f", variant {name}" for name in image.variants),
-        )
+    if one.image is not None:
+        variants = "".join(f", variant {name}" for name in one.image.variants)
+        yield "image", one.image.reference or f"built from {one.image.dockerfile}{variants}"
     if one.process is not None:
         yield "process", one.process.python or ", ".join(one.process.programs) or "the host's programs"
-    if asked:
+    if asked := ", ".join(_asked(one.resources)):
         yield "resources", asked
     yield "timeout", str(one.timeout) if one.timeout else "none"
     yield "retries", str(one.retries)
