@@ -68,7 +68,9 @@ def test_dvc_repro_by_hand_gives_what_is_held_to_be_right(modules: Modules, tmp_
     assert list(modules.project.wrong(lock, metric, tmp_path / "remote", truth)) == not_pushed
     bench.command("dvc", "push", "-q")
     assert modules.project.wrong(lock, metric, tmp_path / "remote", truth) == ()
-    truth.run(modules.project.Version(library=2))
+    truth.run(modules.project.Version(library=2))  # DVC does not see what the image holds
+    again = bench.command("dvc", "repro", PYTHONPATH=str(truth.folder / "library")).stdout
+    assert (modules.pipelines._starts(again), bench.read("dvc.lock")) == ([], lock)
     model_and_map = ("data/map.bin", "data/model.bin", modules.project.METRIC)
     assert modules.project.wrong(lock, metric, tmp_path / "remote", truth) == model_and_map
 
