@@ -56,6 +56,16 @@ def test_in_ci_its_own_section_beats_the_settings() -> None:
     assert stage_options(_stage({"resources": {"gpus": 4}}), SERVICE, settings, in_ci=True).resources.gpus == 4
 
 
+def test_the_expected_time_has_the_same_levels() -> None:
+    in_ci = ContinuousIntegration(services={"train": Overrides(expected=Duration(20))})
+    settings = Settings(services={"train": Overrides(expected=Duration(10))}, ci=in_ci)
+
+    assert stage_options(_stage(), SERVICE, SETTINGS).expected_s is None
+    assert stage_options(_stage(), SERVICE, settings).expected_s == 10.0
+    assert stage_options(_stage(), SERVICE, settings, in_ci=True).expected_s == 20.0
+    assert stage_options(_stage({"expected": "1m"}), SERVICE, settings, in_ci=True).expected_s == 60.0
+
+
 def test_a_stage_without_service_counts_nothing() -> None:
     assert stage_options(_stage(), None, SETTINGS) == StageOptions(Resources(), None, 0)
 

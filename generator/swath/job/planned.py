@@ -96,7 +96,7 @@ class Workloads:
         options = stage_options(stage, service, self._settings, in_ci=True)
         image = self._image(service.name if service else None, bool(options.resources.gpus))
         reference = image.reference if image else self._own
-        expected = expected_s(options.timeout_s)
+        expected = expected_s(options.timeout_s, options.expected_s)
         return Workload(
             image=self._own if self._settings.execution == "docker" else reference,
             service=service.name if service else None,

@@ -14,6 +14,8 @@ from swath.model.settings import Overrides, Settings, StageOptions
 from swath.schema.yaml12 import Document, dotted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from swath.errors import Finding
     from swath.model.service import Service
     from swath.model.stage import JSONValue, Stage
@@ -33,7 +35,7 @@ def stage_options(
     """The options of one stage.
 
     Args:
-        stage: its `meta.swath` has resources, timeout and retries.
+        stage: its `meta.swath` has resources, timeout, retries and the expected time.
         service: that its command starts; None: it has none, and what nobody says is not counted.
         settings: of the repository.
         in_ci: `ci.services` counts as well.
@@ -47,14 +49,22 @@ def stage_options(
         raise FindingsError(findings)
     sections = (settings.ci.services, settings.services) if in_ci else (settings.services,)
     levels = [own, *(section.get(service.name, _NOTHING) for section in sections if service)]
-    resources, timeout, retries = Resources(), None, 0
-    if service:
-        resources, timeout, retries = service.resources, service.timeout, service.retries
+    resources = service.resources if service else Resources()
     for level in reversed(levels):
         resources = level.resources.over(resources)
-        timeout = timeout if level.timeout is None else level.timeout
-        retries = retries if level.retries is None else level.retries
-    return StageOptions(resources, None if timeout is None else float(timeout), retries)
+    timeout = _first((level.timeout for level in levels), service.timeout if service else None)
+    retries = _first((level.retries for level in levels), service.retries if service else 0)
+    expected = _first((level.expected for level in levels), None)
+    return StageOptions(resources, _seconds(timeout), retries or 0, _seconds(expected))
+
+
+def _first(values: Iterable[int | None], default: int | None) -> int | None:
+    """The first that is said."""
+    return next((value for value in values if value is not None), default)
+
+
+def _seconds(value: int | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def meta_overrides(stage: Stage, document: Document | None = None) -> tuple[Overrides, tuple[Finding, ...]]:

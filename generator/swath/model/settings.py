@@ -29,11 +29,13 @@ class Overrides(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         resources: what it asks for.
         timeout: longest time for one attempt.
         retries: further attempts after a failure.
+        expected: how long one attempt usually takes; None: a fourth of the timeout.
     """
 
     resources: Resources = Resources()
     timeout: Duration | None = None
     retries: Annotated[int, Meta(ge=0, le=10)] | None = None
+    expected: Duration | None = None
 
 
 class VolumeEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -118,8 +120,10 @@ class StageOptions:
         resources: what it asks for; unset values are not counted.
         timeout_s: longest time for one attempt; None: no limit.
         retries: further attempts after a failure.
+        expected_s: how long one attempt usually takes; None: nobody says.
     """
 
     resources: Resources
     timeout_s: float | None
     retries: int
+    expected_s: float | None = None

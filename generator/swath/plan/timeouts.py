@@ -33,8 +33,13 @@ def job_timeout_s(workloads: Iterable[Workload]) -> int:
     return min(max(seconds, LEAST_JOB_TIMEOUT_S), JOB_TIMEOUT_S)
 
 
-def expected_s(timeout_s: float | None) -> float | None:
-    """How long a stage may be expected to take, from the limit that its author set; None: unknown."""
+def expected_s(timeout_s: float | None, said_s: float | None = None) -> float | None:
+    """How long a stage may be expected to take: as its author says, else from the limit; None: unknown.
+
+    No earlier run is asked: each job works the same plan out again from the commit alone.
+    """
+    if said_s is not None:
+        return said_s
     return None if timeout_s is None else timeout_s / _TIMEOUT_OVER_EXPECTED
 
 
