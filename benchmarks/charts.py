@@ -82,6 +82,8 @@ def draw_pipelines(document: dict[str, Any]) -> plt.Figure:
         for number, (side, (label, colour)) in enumerate(_SIDES.items()):
             for at, case in enumerate(cases):
                 runs = [each for each in found if (each["case"], each["side"]) == (case, side)]
+                if not runs:
+                    continue
                 place, height = at + 0.27 * (number - 1), statistics.median(value(each) for each in runs)
                 axes.bar(place, height, 0.25, color=colour, label=label if at == 0 else None)
                 if title.startswith("stages") and any(each["wrong"] for each in runs):
