@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -125,10 +126,10 @@ def test_what_buildkit_is_told(root: Path, recorder: dict[str, str], shell: list
         "--output", f'type=image,push=true,"name={name}:{image.tag}"',
     ]  # fmt: skip
     dockerfile = Path(recorder["RECORDED"], "Dockerfile").read_text()
-    assert dockerfile == (
-        (root / "services/task/Dockerfile").read_text()
-        + f"\nCOPY --link --from=registry.example.com/group/project/{image.tool_layer.rpartition('/')[2]} /opt/swath /opt/swath\n"
-    )
+    tools = image.tool_layer.rpartition("/")[2]
+    start, rest = re.fullmatch(r"(?s)(.*FROM [^\n]*\n)(.*)", (root / "services/task/Dockerfile").read_text()).groups()  # type: ignore[union-attr]
+    copy = f"\nCOPY --link --from=registry.example.com/group/project/{tools} /opt/swath /opt/swath\n"
+    assert dockerfile == start + copy + rest
     assert not list(root.rglob("pwned"))
 
 

@@ -108,16 +108,23 @@ def _context(image: ServiceImage) -> str:
 
 
 def _dockerfile(image: ServiceImage, builder: Builder) -> str:
-    """Writes the Dockerfile: the service's own, or the public image, and the tool layer."""
+    """Writes the Dockerfile: the service's own, or the public image, and the tool layer.
+
+    The layer stands right above what the service starts from: a service whose code changed has it from the cache, and
+    does not send it again.
+    """
     own = f'"$context"/{_path(image.dockerfile)}'
-    start = f"cat {own}" if image.build else f"printf 'FROM %s\\n' {_base(image.base)}"
     lines = ['mkdir "$recipe"', "link="]
     if builder == "buildkit":  # the layer is then the same one in all images; a frontend of the file's may not know it
         lines[1] = "link=--link"
         if image.build:
             lines.append(f"if grep -qi '^#[[:space:]]*syntax[[:space:]]*=' {own}; then link=; fi")
     copy = """printf '\\nCOPY %s --from=%s /opt/swath /opt/swath\\n' "$link" "$tool_layer\""""
-    lines.append(f'{{ {start}; {copy}; }} >"$recipe/Dockerfile"')
+    start, rest = f"printf 'FROM %s\\n' {_base(image.base)}", ""
+    if image.build:
+        start = f"head -n {image.start_line} {own}"
+        rest = f"; tail -n +{image.start_line + 1} {own}"
+    lines.append(f'{{ {start}; {copy}{rest}; }} >"$recipe/Dockerfile"')
     return "\n".join(lines)
 
 
@@ -229,9 +236,10 @@ fi""",
 
 _ENGINE_BUILD: Final = """\
 cache=$repository:build_cache
+from=
+if docker buildx version >/dev/null 2>&1; then from="--cache-from $cache --build-arg BUILDKIT_INLINE_CACHE=1"; fi
 set -- "$cache" "$@"
-again docker build --cache-from "$cache" --build-arg BUILDKIT_INLINE_CACHE=1 \\
-  --file "$recipe/Dockerfile" --tag "$image" @OPTIONS@ "$context"
+again docker build $from --file "$recipe/Dockerfile" --tag "$image" @OPTIONS@ "$context"
 for tag; do
   docker tag "$image" "$tag"
   again docker push "$tag"

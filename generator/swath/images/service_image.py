@@ -19,6 +19,7 @@ from swath.errors import Place, UserError
 from swath.execute.image import recipe_for, repository_name
 from swath.load.content_tag import TOOL_LAYER
 from swath.load.git_files import PROGRAM, service_files
+from swath.schema.dockerfile import last_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,6 +45,7 @@ class ServiceImage:
         build: made from the folder `context`; else from the public image `base`.
         context: the build's folder, from the repository's root.
         dockerfile: from `context`.
+        start_line: where its last FROM ends; 0: it has none.
         build_args: name and value, sorted.
         left_out: files and folders below `context`, sorted, that Git has and the image does not see.
         programs: files below `context`, sorted, that are executable.
@@ -59,6 +61,7 @@ class ServiceImage:
     tool_layer: str
     context: str = ""
     dockerfile: str = ""
+    start_line: int = 0
     build_args: tuple[tuple[str, str], ...] = ()
     left_out: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
@@ -107,6 +110,7 @@ def service_image(
         tool_layer=swath_image(settings),
         context=recipe.context.relative_to(root).as_posix(),
         dockerfile=recipe.dockerfile,
+        start_line=last_start((recipe.context / recipe.dockerfile).read_text(encoding="utf-8", errors="replace")),
         build_args=tuple(sorted(recipe.build_args.items())),
         left_out=left_out((file.path for file in service_files(recipe.context, root, all_of_git=True)), counted),
         programs=tuple(file.path for file in recipe.files if file.mode == PROGRAM),

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import Finding, Place
-from swath.lint.dockerfile import bases, copied, instructions
 from swath.lint.problem import Problem
 from swath.load.git_files import FILE, service_files
+from swath.schema.dockerfile import bases, copied, instructions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from swath.lint.dockerfile import Instruction
     from swath.model.service import Service
+    from swath.schema.dockerfile import Instruction
 
 _CODE: Final = "/opt/service"
 _TAKEN: Final = "swath"

@@ -1,4 +1,4 @@
-"""A Dockerfile as lint reads it: its instructions with their lines, what they copy, and what they start from. Pure.
+"""A Dockerfile: its instructions with their lines, what they copy, and what they start from. Pure.
 
 Only what can be known without building is read: words with variables or patterns, here-documents and the JSON form are
 left out.
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ARG_DEFAULT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(\S+)")
+_HERE_DOCUMENT: Final = re.compile(r"""<<-?["']?([A-Za-z_][A-Za-z0-9_]*)["']?""")
+_WITH_HERE_DOCUMENTS: Final = frozenset({"RUN", "COPY", "ADD"})
 _VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 
 
@@ -26,11 +28,13 @@ class Instruction:
 
     Attributes:
         line: where it begins, from 1.
+        end: where it ends; of one with a here-document, the line before that.
         name: in capitals.
         words: what follows, options included.
     """
 
     line: int
+    end: int
     name: str
     words: tuple[str, ...]
 
@@ -38,18 +42,28 @@ class Instruction:
 def instructions(text: str) -> tuple[Instruction, ...]:
     """The instructions of a Dockerfile, in order."""
     found: list[Instruction] = []
-    begun, joined = 0, ""
+    begun, joined, waiting = 0, "", list[str]()
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
+        if waiting:
+            if line == waiting[0]:
+                del waiting[0]
+            continue
         if not line or line.startswith("#"):
             continue
         begun = begun or number
         joined += line.removesuffix("\\") + " "
         if not line.endswith("\\"):
             name, _, rest = joined.strip().partition(" ")
-            found.append(Instruction(begun, name.upper(), _words(rest)))
+            found.append(Instruction(begun, number, name.upper(), _words(rest)))
+            waiting = _HERE_DOCUMENT.findall(rest) if name.upper() in _WITH_HERE_DOCUMENTS else []
             begun, joined = 0, ""
     return tuple(found)
+
+
+def last_start(text: str) -> int:
+    """The line in which the last FROM ends, from 1; 0: there is none."""
+    return max((one.end for one in instructions(text) if one.name == "FROM"), default=0)
 
 
 def copied(parsed: tuple[Instruction, ...]) -> Iterator[tuple[Instruction, str]]:

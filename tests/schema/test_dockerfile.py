@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from swath.lint.dockerfile import Instruction, bases, copied, instructions
+from swath.schema.dockerfile import Instruction, bases, copied, instructions, last_start
 
 
 def test_lines_that_go_on_and_comments() -> None:
     text = "# one\nfrom a:1\n\nRUN x \\\n  # between\n  && y\n\nCOPY a \\\n\n b\n"
     assert instructions(text) == (
-        Instruction(2, "FROM", ("a:1",)),
-        Instruction(4, "RUN", ("x", "&&", "y")),
-        Instruction(8, "COPY", ("a", "b")),
+        Instruction(2, 2, "FROM", ("a:1",)),
+        Instruction(4, 6, "RUN", ("x", "&&", "y")),
+        Instruction(8, 10, "COPY", ("a", "b")),
     )
 
 
 def test_an_open_quote_is_no_error() -> None:
-    assert instructions("RUN echo it's") == (Instruction(1, "RUN", ("echo", "it's")),)
+    assert instructions("RUN echo it's") == (Instruction(1, 1, "RUN", ("echo", "it's")),)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,18 @@ def test_what_is_copied(line: str, paths: list[str]) -> None:
 )
 def test_what_it_starts_from(text: str, images: list[str]) -> None:
     assert [image for _, image in bases(instructions(text))] == images
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("FROM a\nFROM b AS c\nRUN x\n", 2),
+        ("from \\\n  # why\n  a\nRUN x\n", 3),
+        ("FROM a\nRUN psql -c 'select 1 \\\n  FROM b'\n", 1),
+        ('FROM a\nRUN <<EOF cat && <<-"END" sh\nFROM b\nEOF\nFROM c\n  END\nRUN x\n', 1),
+        ("FROM a\nENV SHIFT=1<<EOF\nFROM b\n", 3),
+        ("RUN x\n", 0),
+    ],
+)
+def test_where_the_last_start_ends(text: str, line: int) -> None:
+    assert last_start(text) == line
