@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.job_graphs import CPU, OWN
-from swath.emit.job import CLEAN, duration, kubernetes, retry, stage_job
+from swath.emit.job import clean, duration, kubernetes, retry, stage_job
 from swath.emit.own_jobs import Own, strategy, trigger_job
 from swath.emit.script import swath_command
-from swath.model.jobs import Job
+from swath.model.jobs import Job, PipelinePlan
 from swath.model.service import Resources
 from swath.model.units import Size
 
 JOB = Job("tile 1/2", ("tile@a",), "image", CPU, Resources(), (), 3660, True, "abc", 0, ("image",))  # noqa: FBT003
+PLAN = PipelinePlan("c" * 40, 1, (JOB,))
 
 
 @pytest.mark.parametrize(("version", "has"), [((16, 11), False), ((17, 4), False), ((17, 5), True), ((18, 0), True)])
@@ -54,19 +55,19 @@ def test_kubernetes_rounds_up() -> None:
 
 
 def test_needs_are_always_said() -> None:
-    assert stage_job(JOB, "s", (), "d", (17, 0))["needs"] == []
-    made = stage_job(replace(JOB, needs=("a",)), "s", ("build:x",), "d", (17, 0))
+    assert stage_job(JOB, "s", (), PLAN, (17, 0))["needs"] == []
+    made = stage_job(replace(JOB, needs=("a",)), "s", ("build:x",), PLAN, (17, 0))
     assert made["needs"] == ["build:x", "a"]
     assert made["dependencies"] == []
 
 
 def test_the_resource_group_is_the_work() -> None:
-    assert stage_job(JOB, "s", (), "d", (17, 0))["resource_group"] == "swath-abc"
-    assert "resource_group" not in stage_job(replace(JOB, key=""), "s", (), "d", (17, 0))
+    assert stage_job(JOB, "s", (), PLAN, (17, 0))["resource_group"] == "swath-abc"
+    assert "resource_group" not in stage_job(replace(JOB, key=""), "s", (), PLAN, (17, 0))
 
 
 def test_artifacts_hold_no_data() -> None:
-    artifacts = stage_job(JOB, "s", (), "d", (17, 0))["artifacts"]
+    artifacts = stage_job(JOB, "s", (), PLAN, (17, 0))["artifacts"]
     assert artifacts == {"paths": [".swath/"], "when": "always", "expire_in": "1 week"}
 
 
@@ -78,17 +79,25 @@ def test_any_word_is_one_word_of_a_real_shell(word: str) -> None:
     assert said.split(b"\0")[:-1] == [b"job", b"run", word.encode()]
 
 
-def test_gitlabs_cleaning_keeps_the_dvc_cache_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("subfolder", "folders"), [("", ["."]), ("ml-a", ["ml-a", "ml-b"]), ("x/[*] $y", ["x/[*] $y"])]
+)
+def test_gitlabs_cleaning_keeps_the_dvc_cache_and_nothing_else(
+    subfolder: str, folders: list[str], tmp_path: Path
+) -> None:
     """What the runner does in a checkout that it kept: `git clean` with the flags, as words."""
-    for name in (".dvc/cache/files/md5/ab/cd", ".dvc/tmp/x", "models/m", ".swath/logs/x", "data/deep/.git/HEAD"):
+    made = (".dvc/cache/files/md5/ab/cd", ".dvc/tmp/x", "models/m", ".swath/logs/x", "data/deep/.git/HEAD")
+    for name in [f"{folder}/{name}" for folder in folders for name in made]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1")
-    (tmp_path / ".dvc/.gitignore").write_text("/cache\n/tmp\n")
-    (tmp_path / ".gitignore").write_text("/models\n")
-    for words in (["init", "-q"], ["add", ".gitignore", ".dvc/.gitignore"]):
+    for folder in folders:
+        (tmp_path / folder / ".dvc/.gitignore").write_text("/cache\n/tmp\n")
+        (tmp_path / folder / ".gitignore").write_text("/models\n")
+    for words in (["init", "-q"], ["add", "*.gitignore"]):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
-    subprocess.run(["git", "clean", "-q", *CLEAN["GIT_CLEAN_FLAGS"].split()], cwd=tmp_path, check=True)
+    subprocess.run(["git", "clean", "-q", *clean(subfolder)["GIT_CLEAN_FLAGS"].split()], cwd=tmp_path, check=True)
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    kept = (".dvc/.gitignore", ".dvc/cache/files/md5/ab/cd", ".gitignore")
     assert {name for name in left if not name.startswith(".git/")} == {
-        ".dvc/.gitignore", ".dvc/cache/files/md5/ab/cd", ".gitignore"
-    }  # fmt: skip
+        str(Path(folder) / name) for folder in folders for name in kept
+    }

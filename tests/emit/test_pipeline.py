@@ -14,7 +14,7 @@ import pytest
 import ruamel.yaml
 import yaml
 
-from swath.emit.job import CLEAN
+from swath.emit.job import clean
 from swath.emit.own_jobs import PASSED_ON
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -111,7 +111,7 @@ def test_the_checkout_of_a_runner_keeps_its_dvc_cache(file: Path) -> None:
     for name, job in jobs(file).items():
         said = job.get("variables", {})
         if "trigger" not in job and said.get("GIT_STRATEGY") != "none":
-            assert said["GIT_CLEAN_FLAGS"] == CLEAN["GIT_CLEAN_FLAGS"], name
+            assert said["GIT_CLEAN_FLAGS"] == clean("")["GIT_CLEAN_FLAGS"], name
             assert said["GIT_DEPTH"] == ("0" if name in {"plan", "collect"} else "1"), name
 
 

@@ -27,8 +27,7 @@ def clean_copy(repository: Repository, commit: str, folder: Path) -> Repository:
     Raises:
         UserError: Git cannot do it.
     """
-    top = Path(_git(repository.root, "rev-parse", "--show-toplevel"))
-    prefix = _git(repository.root, "rev-parse", "--show-prefix")
+    top = repository.checkout
     objects = top / _git(top, "rev-parse", "--git-path", "objects")
     shallow = top / _git(top, "rev-parse", "--git-path", "shallow")
     folder.mkdir(parents=True)
@@ -37,7 +36,7 @@ def clean_copy(repository: Repository, commit: str, folder: Path) -> Repository:
     if shallow.exists():
         shutil.copyfile(shallow, folder / ".git" / "shallow")
     _git(folder, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit)
-    return _with_own_cache(repository, Repository(folder / prefix))
+    return _with_own_cache(repository, Repository(folder / repository.subfolder))
 
 
 def _with_own_cache(repository: Repository, copy: Repository) -> Repository:

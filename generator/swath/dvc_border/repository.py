@@ -103,6 +103,18 @@ class Repository:
         return not self.config["core"].get("no_scm", False)
 
     @cached_property
+    def checkout(self) -> Path:
+        """The top of Git's checkout around it; its own root outside of Git."""
+        folders = (self.home, *self.home.parents)
+        return next((folder for folder in folders if os.path.exists(folder / ".git")), self.home)
+
+    @cached_property
+    def subfolder(self) -> str:
+        """Where it lies in Git's checkout: ``ml``; empty at the top. GitLab starts jobs at the top."""
+        path = self.home.relative_to(self.checkout).as_posix()
+        return "" if path == "." else path
+
+    @cached_property
     def state(self) -> State:
         """DVC's record of the hashes of files that it has seen."""
         from dvc_data.hashfile.state import State

@@ -29,18 +29,21 @@ def exported_revision(repository: Repository, rev: str) -> Iterator[Repository]:
     """The files of a revision in a temporary folder, as a repository; the working tree is not touched.
 
     Raises:
-        UserError: there is no such revision.
+        UserError: there is no such revision, or it does not have the repository's folder.
     """
     commit = commit_id(repository, rev)
-    prefix = _git(repository.root, "rev-parse", "--show-prefix")
+    below = repository.subfolder
+    if below and not _git(repository.root, "rev-parse", "--verify", "--quiet", f"{commit}:{below}"):
+        raise UserError(f"the revision {rev!r} has no folder {below}", hint="choose one that has: git log -- .")
     with tempfile.TemporaryDirectory(prefix="swath-revision-") as folder:
         environ = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
-        _git(repository.root, "read-tree", f"{commit}:{prefix}" if prefix else commit, environ=environ)
+        # Under their paths in Git: .gitattributes of the folders above count.
+        words = [f"--prefix={below}/", f"{commit}:{below}"] if below else [commit]
+        _git(repository.checkout, "read-tree", *words, environ=environ)
         tree = Path(folder) / "tree"
-        tree.mkdir()
-        top = _git(repository.root, "rev-parse", "--show-toplevel")
-        _git(Path(top), "checkout-index", "--all", "--quiet", f"--prefix={tree}/", environ=environ)
-        yield Repository(tree, home=repository.root)
+        (tree / below).mkdir(parents=True)
+        _git(repository.checkout, "checkout-index", "--all", "--quiet", f"--prefix={tree}/", environ=environ)
+        yield Repository(tree / below, home=repository.root)
 
 
 def commit_id(repository: Repository, rev: str = "HEAD") -> str:

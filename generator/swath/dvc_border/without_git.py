@@ -58,5 +58,4 @@ def _open(repository: Repository) -> tuple[Any, str]:
         git = Repo.discover(str(repository.root))
     except NotGitRepository as error:
         raise UserError("not inside a Git repository", hint="clone it with Git") from error
-    below = os.path.relpath(repository.root, os.path.realpath(git.path))
-    return git, "" if below == "." else f"{below}/"
+    return git, f"{repository.subfolder}/" if repository.subfolder else ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from swath.emit.script import swath_command
+from swath.emit.script import swath_script
 from swath.emit.yaml import Flow, FlowMap
 from swath.limits import RETRIES, RETRY_EXIT_CODES_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from swath.model.jobs import Job
+    from swath.model.jobs import Job, PipelinePlan
     from swath.model.runner import Runner
     from swath.model.service import Resources
     from swath.model.stage import JSONValue
@@ -24,16 +24,17 @@ OWN_FILES: Final = ".swath/"  # fragments, logs and metrics: all that goes into 
 _KEPT_FOR: Final = "1 week"
 # Reasons that all servers of the last years know; a newer word makes older ones refuse the file.
 _RETRY_WHEN: Final = ("runner_system_failure", "stuck_or_timeout_failure", "api_failure")
-# GitLab's own flags would wipe the DVC cache of a runner that keeps its checkout, whichever of our jobs is next.
-CLEAN: Final = {"GIT_CLEAN_FLAGS": "-ffdx -e .dvc/cache"}
+_CLEAN: Final = "-ffdx -e .dvc/cache"
+_CLEAN_BESIDE_OTHERS: Final = "-ffdx -e **/.dvc/cache"
 _MIB: Final = 2**20
 
 
-def stage_job(job: Job, ci_stage: str, builds: Sequence[str], digest: str, version: Version) -> Keywords:
+def stage_job(job: Job, ci_stage: str, builds: Sequence[str], plan: PipelinePlan, version: Version) -> Keywords:
     """The job that runs stages.
 
     Args:
         builds: names of the jobs that make its images.
+        plan: that it belongs to.
     """
     keywords: Keywords = {
         "stage": ci_stage,
@@ -44,8 +45,8 @@ def stage_job(job: Job, ci_stage: str, builds: Sequence[str], digest: str, versi
         "retry": retry(version),
         "needs": needs([*builds, *job.needs]),
         "dependencies": Flow(),
-        "variables": {"GIT_DEPTH": "1", **CLEAN, **kubernetes(job.resources)},
-        "script": Flow([swath_command("job", "run", job.name, "--plan-digest", digest)]),
+        "variables": {"GIT_DEPTH": "1", **clean(plan.subfolder), **kubernetes(job.resources)},
+        "script": Flow(swath_script(plan.subfolder, "job", "run", job.name, "--plan-digest", plan.digest)),
         "artifacts": artifacts(),
     }
     return {**keywords, "resource_group": f"swath-{job.key}"} if job.key else keywords
@@ -84,6 +85,15 @@ def needs(names: Sequence[str]) -> JSONValue:
     take three times the room, of which GitLab gives little (`emit/parsed_size.py`).
     """
     return list(names) if names else Flow()
+
+
+def clean(subfolder: str) -> dict[str, str]:
+    """How GitLab cleans a checkout that a runner keeps.
+
+    Its own flags would wipe the DVC cache, whichever job of ours comes next; a DVC repository in a folder may have
+    others beside it.
+    """
+    return {"GIT_CLEAN_FLAGS": _CLEAN_BESIDE_OTHERS if subfolder else _CLEAN}
 
 
 def retry(version: Version) -> Keywords:

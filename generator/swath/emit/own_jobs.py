@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from swath.emit.job import CLEAN, Keywords, Version, artifacts, container, duration, needs, retry, tags
-from swath.emit.script import swath_command
+from swath.emit.job import Keywords, Version, artifacts, clean, container, duration, needs, retry, tags
+from swath.emit.script import from_subfolder, swath_script
 from swath.emit.yaml import Flow, FlowMap
 from swath.limits import MIRROR_SINCE
 
@@ -54,11 +54,13 @@ class Own:
         image: Swath's own.
         runner: the class that they run on.
         version: of the GitLab server.
+        subfolder: the DVC repository's folder in Git's checkout; empty: the top.
     """
 
     image: str
     runner: Runner
     version: Version
+    subfolder: str = ""
 
 
 def build_image_job(build: Build, own: Own) -> Keywords:
@@ -76,7 +78,7 @@ def build_image_job(build: Build, own: Own) -> Keywords:
         "interruptible": True,
         "retry": retry(own.version),
         "needs": Flow(),
-        "variables": {"GIT_DEPTH": "1", **CLEAN, **build.variables},
+        "variables": {"GIT_DEPTH": "1", **clean(own.subfolder), **build.variables},
         "script": list(build.script),
     }
 
@@ -92,19 +94,24 @@ def collect_job(own: Own, digest: str, *, when: str) -> Keywords:
         "interruptible": False,
         "when": when,
         "resource_group": "swath-record-$CI_COMMIT_REF_SLUG",
-        "variables": {"GIT_DEPTH": "0", **CLEAN},
-        "script": Flow([swath_command("job", "collect", "--plan-digest", digest)]),
+        "variables": {"GIT_DEPTH": "0", **clean(own.subfolder)},
+        "script": Flow(swath_script(own.subfolder, "job", "collect", "--plan-digest", digest)),
         "artifacts": artifacts(),
     }
 
 
 def plan_job(own: Own, level: int, file: str) -> Keywords:
-    """The job that compiles the next level; it starts when all stages before it have succeeded."""
+    """The job that compiles the next level; it starts when all stages before it have succeeded.
+
+    Args:
+        file: at the top of Git's checkout: the name needs no quoting there, whatever the repository's folder is called.
+    """
+    output = from_subfolder(own.subfolder, file)
     return {
         **_own(own, PLAN, _PLAN_TIMEOUT_S),
         "interruptible": True,
-        "variables": {"GIT_DEPTH": "0", **CLEAN},
-        "script": Flow([swath_command("compile", "--level", str(level), "-o", file)]),
+        "variables": {"GIT_DEPTH": "0", **clean(own.subfolder)},
+        "script": Flow(swath_script(own.subfolder, "compile", "--level", str(level), "-o", output)),
         "artifacts": {"paths": Flow([file]), "expire_in": "1 week"},
     }
 

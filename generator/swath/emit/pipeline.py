@@ -102,7 +102,7 @@ def _stage_jobs(plan: PipelinePlan, context: Context) -> dict[str, Keywords]:
         for join, inner in tree.joins.items():
             if join not in jobs:
                 jobs[join] = join_job(_join(join, inner, context.own), _BUILD_STAGE, context.own.version)
-        jobs[job.name] = stage_job(job, ci_stage, short, plan.digest, context.own.version)
+        jobs[job.name] = stage_job(job, ci_stage, short, plan, context.own.version)
     return jobs
 
 

@@ -18,3 +18,22 @@ def swath_command(*words: str) -> str:
     Source: https://gitlab.com/gitlab-org/gitlab-runner/-/issues/27668, read 2026-11-23.
     """
     return " ".join([SWATH, *(shlex.quote(word) for word in words), _WITH_ITS_CODE])
+
+
+def enter(subfolder: str) -> tuple[str, ...]:
+    """The first line of a script for the DVC repository in a folder of Git's checkout; empty: the top, no line.
+
+    GitLab starts scripts at the top. With ``./``, no folder is taken for an option, for the one before, or looked for
+    in CDPATH.
+    """
+    return (f"cd -- {shlex.quote(f'./{subfolder}')} {_WITH_ITS_CODE}",) if subfolder else ()
+
+
+def swath_script(subfolder: str, *words: str) -> tuple[str, ...]:
+    """A call of Swath in the DVC repository that lies in a folder of Git's checkout."""
+    return (*enter(subfolder), swath_command(*words))
+
+
+def from_subfolder(subfolder: str, file: str) -> str:
+    """The path of a file at the top of Git's checkout, as seen from a folder in it."""
+    return "../" * len(subfolder.split("/")) + file if subfolder else file

@@ -34,7 +34,7 @@ _BLOCK: Final = _MIB
 
 @contextmanager
 def artifacts(repository: Repository, own: OwnFragment) -> Iterator[Path]:
-    """A folder for `logs/` and `metrics/` that becomes `.swath/` at the end.
+    """A folder for `logs/` and `metrics/` that becomes `.swath/` at the end, at the top of Git's checkout.
 
     Until then it lies where neither DVC nor Git looks: a stage may well read the whole checkout.
     """
@@ -50,7 +50,7 @@ def artifacts(repository: Repository, own: OwnFragment) -> Iterator[Path]:
             text = own.text
             if len(text) <= _MOST_FRAGMENT:
                 (folder / "fragment.json").write_text(text, encoding="utf-8")
-            target = repository.root / ARTIFACTS
+            target = repository.checkout / ARTIFACTS
             target.mkdir(exist_ok=True)
             (target / ".gitignore").write_text("*\n", encoding="utf-8")
             shutil.copytree(folder, target, dirs_exist_ok=True)

@@ -6,6 +6,7 @@ Called by `cli/commands/job_collect.py` in the last job of a child pipeline, wha
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from swath.dvc_border.content import Hasher
 from swath.errors import PassingFaultError, UserError
 from swath.model.bot_commit import is_second_in_a_row, record_message
 from swath.model.content import Content
-from swath.model.fragment import FRAGMENTS, Fragment
+from swath.model.fragment import Fragment, pipeline_folder
 from swath.record.branch import record_commit
 from swath.record.changes import changes_at, entries_at, known_workflows
 from swath.record.experiment import experiment_name, record_experiment
@@ -134,11 +135,12 @@ class Collected:
     notes: tuple[str, ...]
 
 
-def gather(store: Store, origin: Origin, plan: str | None) -> Gathered:
+def gather(store: Store, origin: Origin, plan: str | None, subfolder: str = "") -> Gathered:
     """Read the fragments of all levels of a pipeline.
 
     Args:
         plan: the digest that fragments of this level must have; None: any.
+        subfolder: the DVC repository's folder in Git's checkout; empty: the top.
 
     Raises:
         PassingFaultError: the remote does not answer.
@@ -147,7 +149,7 @@ def gather(store: Store, origin: Origin, plan: str | None) -> Gathered:
     refused: dict[str, str] = {}
     broken: list[str] = []
     commit = origin.commit
-    paths = sorted(_levels(store.list_files(f"{FRAGMENTS}/{origin.pipeline}")))
+    paths = sorted(_levels(store, pipeline_folder(origin.pipeline, subfolder)))
     with ThreadPoolExecutor(_READERS) as pool:
         texts = list(pool.map(store.read_text, [path for _, path in paths]))
     for (level, path), text in zip(paths, texts, strict=True):
@@ -167,13 +169,13 @@ def gather(store: Store, origin: Origin, plan: str | None) -> Gathered:
     return Gathered(results, refused, tuple(broken), tuple(taken))
 
 
-def _levels(paths: Iterable[str]) -> list[tuple[int, str]]:
+def _levels(store: Store, folder: str) -> list[tuple[int, str]]:
     """The fragments among a pipeline's files, each with its level."""
-    parts = ((path.split("/"), path) for path in paths)
+    parts = ((path.removeprefix(f"{folder}/").split("/"), path) for path in store.list_files(folder))
     return [
-        (int(names[2]), path)
+        (int(names[0]), path)
         for names, path in parts
-        if len(names) == 4 and names[2].isdigit() and path.endswith(".json")
+        if len(names) == 2 and names[0].isdigit() and path.endswith(".json")
     ]
 
 
@@ -206,16 +208,17 @@ def collect_results(collector: Collector, gathered: Gathered) -> Collected:
     rows = tuple(_rows(collector.repository, gathered))
     notes: list[str] = []
     recorded = None
+    by_hand = _by_hand(origin, gathered, collector.repository.subfolder)
     wanted = record.default_branch if origin.is_default else record.merge_request
     if not any(entry.lock for entry in gathered.results.stages.values()):
         notes.append("no stage has a result: there is nothing to record")
     elif wanted == "none":
         notes.append("swath.yaml says `record: none` for this kind of pipeline: results stay in the DVC remote")
     elif origin.from_fork:
-        notes.append(f"the merge request comes from a fork: nothing is pushed for it.\n{_by_hand(origin, gathered)}")
+        notes.append(f"the merge request comes from a fork: nothing is pushed for it.\n{by_hand}")
     elif not _may_push(origin, collector.bot):
         notes.append(
-            f"{TOKEN_VARIABLE} is not set: nothing is pushed to Git.\n{_by_hand(origin, gathered)}\n{_TOKEN_HINT}"
+            f"{TOKEN_VARIABLE} is not set: nothing is pushed to Git.\n{by_hand}\n{_TOKEN_HINT}"
             + ("" if origin.is_protected else f"\n{_UNPROTECTED}")
         )
     else:
@@ -232,10 +235,12 @@ _TOKEN_HINT: Final = (
 _UNPROTECTED: Final = "If it is set, as a protected variable: this branch is not protected, and gets none of those."
 
 
-def _by_hand(origin: Origin, gathered: Gathered) -> str:
+def _by_hand(origin: Origin, gathered: Gathered, subfolder: str) -> str:
+    where = pipeline_folder(origin.pipeline, subfolder)
+    enter = f"  cd {shlex.quote(f'./{subfolder}')}\n" if subfolder else ""
     return (
-        f"The results are in the DVC remote, under {FRAGMENTS}/{origin.pipeline}. Into a clone they come with:\n"
-        f"  git checkout {gathered.results.commit}\n"
+        f"The results are in the DVC remote, under {where}. Into a clone they come with:\n"
+        f"  git checkout {gathered.results.commit}\n{enter}"
         f"  SWATH_PIPELINE={origin.pipeline} swath job collect --write && dvc pull"
     )
 
@@ -306,6 +311,7 @@ def _record(recording: Recording, origin: Origin, gathered: Gathered, wanted: st
             merge_request=origin.merge_request,
             branch=origin.branch,
             failed=not gathered.is_complete,
+            subfolder=recording.repository.subfolder,
         )
         recorded = record_experiment(recording, baseline, name)
     notes.extend(_note(recording, recorded))

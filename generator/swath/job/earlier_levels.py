@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 
 def files_and_entries(
-    store: RemoteStore | None, environ: Mapping[str, str], commit: str, level: int
+    store: RemoteStore | None, environ: Mapping[str, str], commit: str, level: int, subfolder: str = ""
 ) -> Callable[[Repository], Mapping[str, LockEntry]]:
     """What puts the results of levels below `level` into a checkout, and returns their lock entries.
+
+    Args:
+        subfolder: the DVC repository's folder in Git's checkout; empty: the top.
 
     Raises:
         UserError: there is no remote or no pipeline, or a fragment is damaged or of another commit.
@@ -32,7 +35,8 @@ def files_and_entries(
     if store is None:
         raise UserError(f"level {level} needs the DVC remote of the pipeline", hint="dvc remote add -d NAME URL")
     pipeline = read_origin(environ).pipeline
-    fragments = [each for below in range(1, level) for each in _fragments(store, pipeline, below, commit)]
+    folders = [fragments_folder(pipeline, below, subfolder) for below in range(1, level)]
+    fragments = [each for folder in folders for each in _fragments(store, folder, commit)]
     if not fragments:
         message = f"the levels before level {level} of the pipeline {pipeline} left nothing in the DVC remote"
         raise UserError(message, hint="start a new pipeline")
@@ -45,9 +49,9 @@ def files_and_entries(
     return prepare
 
 
-def _fragments(store: RemoteStore, pipeline: str, level: int, commit: str) -> list[Fragment]:
+def _fragments(store: RemoteStore, folder: str, commit: str) -> list[Fragment]:
     found: list[Fragment] = []
-    for path in store.list_files(fragments_folder(pipeline, level)):
+    for path in store.list_files(folder):
         fragment = read_fragment(store.read_text(path) or "", path)
         fault = fault_of(fragment, commit, None)
         if fault:

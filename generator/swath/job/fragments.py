@@ -50,9 +50,7 @@ class OwnFragment:
             PassingFaultError: the remote does not answer.
         """
         stages = {key: value for key, value in self.fragment.stages.items() if key != name}
-        self.fragment = replace(
-            self.fragment, stages={**stages, name: record}, files={**self.fragment.files, **files}
-        )
+        self.fragment = replace(self.fragment, stages={**stages, name: record}, files={**self.fragment.files, **files})
         self.store.write_text(self.path, self.text)
 
     @property
@@ -66,7 +64,7 @@ def open_own(store: RemoteStore, pipeline: str, plan: PipelinePlan, job: Job) ->
 
     One that cannot be read, or is of another plan, is left aside: this job writes it anew.
     """
-    path = fragment_path(pipeline, plan.level, job.name)
+    path = fragment_path(pipeline, plan.level, job.name, plan.subfolder)
     text = store.read_text(path)
     fresh = Fragment(plan.commit, plan.digest, job.name, 1)
     if text is None:
@@ -89,7 +87,7 @@ def upstream_fragments(store: RemoteStore, pipeline: str, plan: PipelinePlan, jo
         PassingFaultError: the remote does not answer.
     """
     jobs = _all_upstream(plan, job)
-    paths = [fragment_path(pipeline, plan.level, each.name) for each in jobs]
+    paths = [fragment_path(pipeline, plan.level, each.name, plan.subfolder) for each in jobs]
     texts = store.files.read_all(paths)
     return [_checked(plan, each, path, text) for each, path, text in zip(jobs, paths, texts, strict=True)]
 

@@ -15,6 +15,7 @@ from swath.dvc_border.revision import commit_id
 from swath.emit.check import check
 from swath.emit.own_jobs import Build, Own
 from swath.emit.pipeline import Context, child_pipeline
+from swath.emit.script import enter
 from swath.emit.yaml import to_yaml
 from swath.errors import UserError
 from swath.images.build_script import build_job
@@ -99,7 +100,9 @@ def compile_pipeline(
         PassingFaultError: the registry or the remote does not answer.
     """
     commit = commit_id(repository)
-    earlier = files_and_entries(store, environ, commit, options.level) if options.level > 1 else None
+    earlier = None
+    if options.level > 1:
+        earlier = files_and_entries(store, environ, commit, options.level, repository.subfolder)
     with opened_revision(repository, commit, earlier) as opened:
         settings, findings, document = read_settings(opened.repository.root)
         if findings:
@@ -126,7 +129,7 @@ def compile_pipeline(
         used = {reference for job in plan.jobs for reference in job.images}
         images = tuple(image for image in loads.images() if image.reference in used)
         missing, more = _missing(images, options, environ)
-    builds = tuple(_build(image, settings) for image in images if image.reference in missing)
+    builds = tuple(_build(image, settings, repository.subfolder) for image in images if image.reference in missing)
     text = _checked_text(plan, settings, builds, encode(wanted.kinds.values()))
     names = tuple(build.reference for build in builds)
     return Compiled(text, plan, decisions, loads.services, names, (*notes, *more))
@@ -194,7 +197,7 @@ def _missing(
     return missing_images(images, environ), ()
 
 
-def _build(image: ServiceImage, settings: Settings) -> Build:
+def _build(image: ServiceImage, settings: Settings, subfolder: str) -> Build:
     made = build_job(image, settings)
     name = image.service or "default"
     return Build(
@@ -204,12 +207,12 @@ def _build(image: ServiceImage, settings: Settings) -> Build:
         entrypoint=made.entrypoint,
         services=made.services,
         variables=made.variables,
-        script=made.script,
+        script=(*(enter(subfolder) if image.build else ()), *made.script),
     )
 
 
 def _checked_text(plan: PipelinePlan, settings: Settings, builds: Sequence[Build], decisions: str) -> str:
-    own = Own(swath_image(settings), cheapest_runner(settings.runners), settings.ci.version)
+    own = Own(swath_image(settings), cheapest_runner(settings.runners), settings.ci.version, plan.subfolder)
     document = child_pipeline(plan, Context(own, builds, decisions, settings.ci.needs))
     text = to_yaml(document)
     findings = check(document, text, settings, plan.level)

@@ -64,7 +64,7 @@ def planned_jobs(
     workloads = {name: loads.of(stage, (keys or {}).get(name, "")) for name, stage in graph.stages.items()}
     jobs = assign(graph, decisions, workloads, settings, own_image=swath_image(settings))
     check_transport(graph, decisions, jobs)
-    return PipelinePlan(commit or commit_id(repository), level, jobs, continues=continues)
+    return PipelinePlan(commit or commit_id(repository), level, jobs, continues, repository.subfolder)
 
 
 class Workloads:

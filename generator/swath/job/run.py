@@ -145,7 +145,7 @@ def _open(repository: Repository, options: JobOptions, origin: Origin, store: Re
     commit = origin.commit or commit_id(repository)
     later: Mapping[str, LockEntry] = {}
     if origin.level > 1:
-        later = files_and_entries(store, environ, commit, origin.level)(repository)
+        later = files_and_entries(store, environ, commit, origin.level, repository.subfolder)(repository)
     settings = load_settings(repository.root)
     data = read_data_files(repository)
     loaded = load_workflows(repository, tracked_paths(data))

@@ -8,20 +8,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.data_files import read_data_files, tracked_paths
+from swath.emit.script import from_subfolder
 from swath.errors import UserError
 from swath.images.service_image import swath_image
 from swath.job.planned import Workloads
 from swath.job.setup_files import (
     CI_FILE,
     IGNORE_FILE,
-    INCLUDED_FILE,
     MARK,
     ci_stage_for,
+    holds_jobs,
+    included_file,
     keys_of,
+    only_include,
     render_ci_file,
     render_settings,
     with_ignored,
     with_include,
+    with_own_includes,
 )
 from swath.load.settings import load_settings
 from swath.load.volumes import SETTINGS_FILE
@@ -49,7 +53,8 @@ class SetUp:
     """What was done.
 
     Attributes:
-        files: path from the root to `written`, `unchanged`, `changed` or `kept` (it is there and differs).
+        files: path from the root (``../`` where Git's checkout begins above it) to `written`, `unchanged`, `changed` or
+            `kept` (it is there and differs).
         notes: what the user must do to these files by hand.
         steps: what is left to do, in order.
     """
@@ -72,7 +77,7 @@ def set_up(repository: Repository, *, force: bool = False) -> SetUp:
     root = repository.root
     _put(root, SETTINGS_FILE, render_settings(_gpu_stages(repository)), done, force=force)
     settings = load_settings(root)
-    _put_ci_file(root, settings, done, force=force)
+    _put_ci_file(root, repository.subfolder, settings, done, force=force)
     text = _read(root / IGNORE_FILE)
     _write(root, IGNORE_FILE, text, with_ignored(text or ""), done)
     done.steps = _steps(repository, settings, done)
@@ -90,25 +95,33 @@ def _gpu_stages(repository: Repository) -> dict[str, int]:
     return {name: gpus for name, gpus in demands.items() if gpus}
 
 
-def _put_ci_file(root: Path, settings: Settings, done: SetUp, *, force: bool) -> None:
-    there = _read(root / CI_FILE)
-    if there is None or there.startswith(MARK):
-        _put(root, CI_FILE, render_ci_file(settings, None), done, force=force)
+def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *, force: bool) -> None:
+    """Write GitLab's CI file at the top of the checkout; where it is not ours alone, a file that it includes.
+
+    A repository in a folder always has such a file: others may come beside it.
+    """
+    main = from_subfolder(subfolder, CI_FILE)
+    there = _read(root / main)
+    if not subfolder and (there is None or there.startswith(MARK)):
+        text = with_own_includes(render_ci_file(settings, None), there or "")
+        _put(root, main, text, done, force=force)
         return
-    _put(root, INCLUDED_FILE, render_ci_file(settings, ci_stage_for(there)), done, force=force)
-    changed = with_include(there)
+    included = included_file(subfolder)
+    name = from_subfolder(subfolder, included)
+    _put(root, name, render_ci_file(settings, ci_stage_for(there or ""), subfolder), done, force=force)
+    changed = only_include(included) if there is None else with_include(there, included)
     if changed is None:
-        done.files[CI_FILE] = "kept"
-        done.notes.append(f"add this to {CI_FILE} by hand:\n\n  include:\n    - local: {INCLUDED_FILE}\n")
+        done.files[main] = "kept"
+        done.notes.append(f"add this to {main} by hand:\n\n  include:\n    - local: {included}\n")
     else:
-        _write(root, CI_FILE, there, changed, done)
-    if {done.files[CI_FILE], done.files[INCLUDED_FILE]} & {"written", "changed"}:
-        done.notes.append(_beside_others(there))
+        _write(root, main, there, changed, done)
+    if there and holds_jobs(there) and {done.files[main], done.files[name]} & {"written", "changed"}:
+        done.notes.append(_beside_others(there, name))
 
 
-def _beside_others(text: str) -> str:
+def _beside_others(text: str, file: str) -> str:
     """What it means that our jobs stand in one pipeline with those of a foreign CI file."""
-    where = f"in {INCLUDED_FILE}, in your ci stage {ci_stage_for(text)!r}"
+    where = f"in {file}, in your ci stage {ci_stage_for(text)!r}"
     lines = [
         f"Swath's jobs stand {where}, and take nothing from `default`.",
         "They run for merge requests, the default branch, schedules and the web form"
@@ -118,7 +131,7 @@ def _beside_others(text: str) -> str:
         lines += [
             "A merge request thus gets a pipeline of its own, by which GitLab judges it; your jobs are not in that:",
             "they have no rules for it. Give them such (https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/),",
-            f"or take the rules with merge_request_event out of {INCLUDED_FILE}.",
+            f"or take the rules with merge_request_event out of {file}.",
         ]
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ Called by `job/setup.py`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from swath.emit.job import clean
 from swath.emit.own_jobs import strategy
+from swath.emit.script import enter, from_subfolder, swath_command
+from swath.emit.yaml import Flow, to_yaml
 from swath.images.service_image import swath_image
 from swath.limits import RETRY_EXIT_CODES_SINCE
 from swath.plan.choose_runner import cheapest_runner
@@ -23,8 +27,11 @@ if TYPE_CHECKING:
     from swath.model.settings import Settings
 
 CI_FILE: Final = ".gitlab-ci.yml"
-INCLUDED_FILE: Final = ".gitlab/swath.yml"
+_INCLUDED_FILE: Final = ".gitlab/swath.yml"
+_INCLUDED_FOLDER: Final = ".gitlab/swath"  # files of DVC repositories in folders of Git's checkout
+CHILD_FILE: Final = "swath-child.yml"
 IGNORE_FILE: Final = ".dvcignore"
+_LONGEST_NAME: Final = 150
 MARK: Final = "# Written by `swath init`."
 # What must not count when a folder is a dependency: tests and READMEs of services, traces of Python, Git's own files.
 IGNORED: Final = ("services/*/tests", "services/*/README*", "__pycache__", ".gitignore")
@@ -39,6 +46,10 @@ _ONE_LINE: Final = re.compile(r"^include:[ \t]+(?=[^\s#\[&*!|>])(.*)$", re.MULTI
 _BLOCK_MAP: Final = re.compile(
     r"^include:[ \t]*(?:#.*)?\n((?:[ \t]*#.*\n|[ \t]*\n)*)(([ \t]+)\S.*\n(?:\3.*\n|[ \t]*\n)*)", re.MULTILINE
 )
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@/+-]+")
+_INCLUDES_ONLY: Final = """\
+# Each DVC repository of this Git repository has its jobs in a file of its own: `swath init` in its folder adds it here.
+"""
 _DOCUMENT_START: Final = re.compile(r"^---[ \t]*(?:#.*)?\n", re.MULTILINE)
 
 
@@ -54,11 +65,23 @@ def render_settings(gpu_stages: Mapping[str, int]) -> str:
     )
 
 
-def render_ci_file(settings: Settings, ci_stage: str | None) -> str:
+def plain_name(subfolder: str) -> str:
+    """A folder as jobs and files are called after it: nothing in it means something to GitLab, YAML or a shell."""
+    name = _NOT_IN_NAMES.sub("-", subfolder)[:_LONGEST_NAME]
+    return name if name == subfolder else f"{name}-{hashlib.sha256(subfolder.encode()).hexdigest()[:8]}"
+
+
+def included_file(subfolder: str) -> str:
+    """The file with our jobs where GitLab's CI file is not ours alone, from the top of Git's checkout."""
+    return f"{_INCLUDED_FOLDER}/{plain_name(subfolder)}.yml" if subfolder else _INCLUDED_FILE
+
+
+def render_ci_file(settings: Settings, ci_stage: str | None, subfolder: str = "") -> str:
     """GitLab's CI file.
 
     Args:
         ci_stage: of the file that includes this one; None: the file stands alone.
+        subfolder: the DVC repository's folder in Git's checkout; empty: the top.
     """
     version = settings.ci.version
     values = {
@@ -67,8 +90,18 @@ def render_ci_file(settings: Settings, ci_stage: str | None) -> str:
         "exit_codes": version >= RETRY_EXIT_CODES_SINCE,
         "strategy": strategy(version),
         "ci_stage": ci_stage,
+        "suffix": f":{plain_name(subfolder)}" if subfolder else "",
+        "lint": [*_entered(subfolder), swath_command("lint")],
+        "compile": [*_entered(subfolder), swath_command("compile", "-o", from_subfolder(subfolder, CHILD_FILE))],
+        "child": CHILD_FILE,
+        "clean": clean(subfolder)["GIT_CLEAN_FLAGS"],
     }
     return _render("gitlab-ci.yml.j2", values)
+
+
+def _entered(subfolder: str) -> list[str]:
+    """The first line of a script, as YAML."""
+    return [to_yaml({"x": Flow([line])}).removeprefix("x: [").removesuffix("]\n") for line in enter(subfolder)]
 
 
 def with_ignored(text: str) -> str:
@@ -101,8 +134,11 @@ def keys_of(text: str) -> frozenset[str]:
     return frozenset(str(key) for key in _parsed(text) or ())
 
 
-def with_include(text: str) -> str | None:
+def with_include(text: str, file: str = _INCLUDED_FILE) -> str | None:
     """A foreign CI file that includes ours, changed by as few lines as its form allows; itself when it does already.
+
+    Args:
+        file: ours.
 
     Returns:
         None: it cannot be changed with certainty that nothing else changes.
@@ -113,19 +149,19 @@ def with_include(text: str) -> str | None:
     if document is None:
         return None
     present = _as_list(document.get("include"))
-    if any(_names_ours(item) for item in present):
+    if any(_names(item) == file for item in present):
         return text
     start = max((match.end() for match in _DOCUMENT_START.finditer(plain)), default=0)
-    changed = _with_entry(plain[start:], has_include="include" in document)
-    expected = {**document, "include": [{"local": INCLUDED_FILE}, *present]}
+    changed = _with_entry(plain[start:], file, has_include="include" in document)
+    expected = {**document, "include": [{"local": file}, *present]}
     if changed is None or _parsed(plain[:start] + changed) != expected:
         return None
     return (plain[:start] + changed).replace("\n", line_end)
 
 
-def _with_entry(body: str, *, has_include: bool) -> str | None:
+def _with_entry(body: str, file: str, *, has_include: bool) -> str | None:
     """A document with our entry before the others, whatever form those have; None: none of the forms."""
-    entry = f"- local: {INCLUDED_FILE}\n"
+    entry = f"- local: {file}\n"
     if not has_include:
         return f"include:\n  {entry}\n{body}"
     if match := _BLOCK_LIST.search(body):
@@ -133,7 +169,7 @@ def _with_entry(body: str, *, has_include: bool) -> str | None:
         return f"{body[:at]}{match[1]}{entry}{body[at:]}"
     if match := _FLOW_LIST.search(body):
         comma = "" if body[match.end() :].lstrip().startswith("]") else ", "
-        return f"{body[: match.end()]}{{local: {INCLUDED_FILE}}}{comma}{body[match.end() :]}"
+        return f"{body[: match.end()]}{{local: {file}}}{comma}{body[match.end() :]}"
     if match := _ONE_LINE.search(body):
         return f"{body[: match.start()]}include:\n  {entry}  - {match[1]}{body[match.end() :]}"
     if match := _BLOCK_MAP.search(body):
@@ -145,9 +181,31 @@ def _with_entry(body: str, *, has_include: bool) -> str | None:
     return None
 
 
-def _names_ours(item: Any) -> bool:
+def only_include(file: str) -> str:
+    """A CI file that includes ours, and has nothing else yet."""
+    return f"{_INCLUDES_ONLY}include:\n  - local: {file}\n"
+
+
+def with_own_includes(text: str, there: str) -> str:
+    """Our CI file as it is to be, with the files of other DVC repositories that the present one includes."""
+    document = _parsed(there) or {}
+    for name in reversed([_names(item) for item in _as_list(document.get("include"))]):
+        if name.startswith(f"{_INCLUDED_FOLDER}/"):
+            text = with_include(text, name) or text
+    return text
+
+
+def holds_jobs(text: str) -> bool:
+    """Whether a CI file has jobs of its own, which are not ours."""
+    keys = keys_of(text)
+    only_ours = text.startswith(MARK) or (bool(keys) and keys <= {"include", "stages", "workflow"})
+    return not only_ours
+
+
+def _names(item: Any) -> str:
+    """The file of this repository that an entry of `include` names; empty: it names something else."""
     path = item.get("local") if isinstance(item, dict) else item
-    return isinstance(path, str) and path.lstrip("/") == INCLUDED_FILE
+    return path.lstrip("/") if isinstance(path, str) else ""
 
 
 def _as_list(value: Any) -> Sequence[Any]:

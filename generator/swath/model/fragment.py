@@ -84,14 +84,27 @@ class Fragment:
     files: Mapping[str, FileRecord] = field(default_factory=dict)
 
 
-def fragments_folder(pipeline: str, level: int) -> str:
-    """Where a level's fragments lie in the remote."""
-    return f"{FRAGMENTS}/{pipeline}/{level}"
+def pipeline_folder(pipeline: str, subfolder: str = "") -> str:
+    """Where a pipeline's fragments lie in the remote.
+
+    Args:
+        subfolder: the DVC repository's folder in Git's checkout; empty: the top. Others of the same checkout run under
+            the same pipeline, and may have the same remote.
+    """
+    return f"{FRAGMENTS}/{pipeline}" + (f"/at-{_file_name(subfolder)}" if subfolder else "")
 
 
-def fragment_path(pipeline: str, level: int, job: str) -> str:
-    """Where a job's fragment lies in the remote."""
-    name = _NOT_IN_NAMES.sub("-", job)[:150]
-    if name != job:  # `a/b` and `a-b` have a file each
-        name += "-" + hashlib.sha256(job.encode()).hexdigest()[:8]
-    return f"{fragments_folder(pipeline, level)}/{name}.json"
+def fragments_folder(pipeline: str, level: int, subfolder: str = "") -> str:
+    """Where a level's fragments lie in the remote; as `pipeline_folder`."""
+    return f"{pipeline_folder(pipeline, subfolder)}/{level}"
+
+
+def fragment_path(pipeline: str, level: int, job: str, subfolder: str = "") -> str:
+    """Where a job's fragment lies in the remote; as `pipeline_folder`."""
+    return f"{fragments_folder(pipeline, level, subfolder)}/{_file_name(job)}.json"
+
+
+def _file_name(text: str) -> str:
+    """A text as the name of a file: `a/b` and `a-b` have one each."""
+    name = _NOT_IN_NAMES.sub("-", text)[:150]
+    return name if name == text else f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -76,17 +76,20 @@ class PipelinePlan:
         level: 1, or 2 for stages that are known only at run time.
         jobs: in the order of the YAML.
         continues: whether a further level follows, because a stage writes what says which stages exist.
+        subfolder: the DVC repository's folder in Git's checkout; empty: the top.
     """
 
     commit: str
     level: int
     jobs: tuple[Job, ...]
     continues: bool = False
+    subfolder: str = ""
 
     @property
     def digest(self) -> str:
-        """16 hex digits that name these jobs with these stages at this commit."""
+        """16 hex digits that name these jobs with these stages at this commit, in this folder."""
         document = [self.commit, self.level, [[job.name, list(job.stages)] for job in self.jobs]]
+        document += [self.subfolder] if self.subfolder else []
         return hashlib.sha256(json.dumps(document).encode()).hexdigest()[:16]
 
     def job(self, name: str) -> Job | None:

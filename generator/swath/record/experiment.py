@@ -22,14 +22,19 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST: Final = 60
 
 
-def experiment_name(pipeline: str, *, merge_request: str | None, branch: str | None, failed: bool) -> str:
+def experiment_name(
+    pipeline: str, *, merge_request: str | None, branch: str | None, failed: bool, subfolder: str = ""
+) -> str:
     """The experiment's name: ``mr-12-4711``, ``main-4711``, ``main-4711-failed``; valid for Git and for DVC.
 
     Args:
         merge_request: its number in the project.
         branch: when there is no merge request; None: a tag.
+        subfolder: the DVC repository's folder in Git's checkout, which comes first; empty: the top. `dvc exp show`
+            lists the experiments of all repositories of one commit.
     """
     where = f"mr-{merge_request}" if merge_request else branch or "tag"
+    where = f"{subfolder}-{where}" if subfolder else where
     plain = _NOT_IN_NAMES.sub("-", where)[:_LONGEST].strip("-") or "branch"
     name = f"{plain}-{_NOT_IN_NAMES.sub('-', pipeline)}"
     return f"{name}-failed" if failed else name

@@ -90,8 +90,9 @@ def commit_date(clone: Clone, commit: str) -> str:
 
 
 def messages_since(clone: Clone, base: str, head: str) -> list[str]:
-    """The messages of the commits that `head` has and `base` does not, newest first."""
-    text = run_git(clone.top, "log", "--format=%B%x00", f"{base}..{head}").decode(errors="replace")
+    """The messages of the commits that `head` has and `base` does not, newest first; those that concern its folder."""
+    words = ["log", "--format=%B%x00", f"{base}..{head}", *(["--", clone.prefix] if clone.prefix else [])]
+    text = run_git(clone.top, "--literal-pathspecs", *words).decode(errors="replace")
     return [message.strip() for message in text.split("\0") if message.strip()]
 
 

@@ -42,7 +42,7 @@ def collect(*, plan_digest: str | None, write: bool) -> None:
     store, why = store_of(repository, environ)
     if store is None:
         raise UserError(why, hint="the results of jobs lie in a DVC remote: dvc remote add -d NAME URL")
-    gathered = gather(store, origin, plan_digest)
+    gathered = gather(store, origin, plan_digest, repository.subfolder)
     if write:
         changes = write_here(repository, store, gathered)
         click.echo(f"{len(changes.stages)} stages recorded here; their data comes with: dvc pull")
