@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
 
-from support.plain_repository import make_repository
+from support.plain_repository import commit, make_repository
 from swath.dvc_border.repository import Repository
 from swath.errors import UserError
 
@@ -135,3 +136,21 @@ def test_a_dvcignore_that_is_no_text_is_named(tmp_path: Path) -> None:
         f"{tmp_path}/.dvcignore cannot be read: 'utf-8' codec can't decode byte 0xff in position 0: invalid start "
         "byte\n  a text file in UTF-8 is expected"
     )
+
+
+def test_where_it_lies_in_gits_checkout(tmp_path: Path) -> None:
+    top = make_repository(tmp_path / "top", {"in.txt": "1"}).root
+    commit(top)
+    subprocess.run(["git", "worktree", "add", "-q", str(tmp_path / "second")], cwd=top, check=True)
+    for checkout in (top, tmp_path / "second"):
+        for below in ("", "ml", "teams/it's"):
+            (checkout / below).mkdir(parents=True, exist_ok=True)
+            repository = Repository(checkout / below)
+            assert (repository.checkout, repository.subfolder) == (checkout, below)
+    export = Repository(tmp_path, home=top / "ml")
+    assert (export.checkout, export.subfolder) == (top, "ml")
+
+
+def test_outside_of_git_it_is_its_own_checkout(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    assert (repository.checkout, repository.subfolder) == (tmp_path, "")

@@ -61,7 +61,27 @@ def test_a_repository_below_gits_root_is_exported_alone(tmp_path: Path) -> None:
     commit(tmp_path)
     with exported_revision(Repository(tmp_path / "inner"), "HEAD") as exported:
         assert (exported.root / "in.txt").read_text() == "2"
-        assert not (exported.root / "outside").exists()
+        assert (exported.subfolder, exported.checkout) == ("inner", tmp_path)
+        assert not (exported.root.parent / "outside").exists()
+
+
+def test_in_a_folder_gits_attributes_of_the_top_count(tmp_path: Path) -> None:
+    attributes = "inner/crlf.txt text eol=crlf\n/in.txt text eol=crlf\n"
+    files = {".gitattributes": attributes, "inner/.dvc/config": "", "inner/crlf.txt": "1\n", "inner/in.txt": "1\n"}
+    make_repository(tmp_path, files)
+    commit(tmp_path)
+    with exported_revision(Repository(tmp_path / "inner"), "HEAD") as exported:
+        assert (exported.root / "crlf.txt").read_bytes() == b"1\r\n"
+        assert (exported.root / "in.txt").read_bytes() == b"1\n"
+
+
+def test_a_revision_before_the_folder_was_there_is_named(tmp_path: Path) -> None:
+    make_repository(tmp_path, {"outside": "1"})
+    commit(tmp_path)
+    (tmp_path / "inner/.dvc").mkdir(parents=True)
+    with pytest.raises(UserError) as caught, exported_revision(Repository(tmp_path / "inner"), "HEAD"):
+        raise AssertionError("it is there")
+    assert str(caught.value) == "the revision 'HEAD' has no folder inner\n  choose one that has: git log -- ."
 
 
 @pytest.mark.parametrize("rev", ["no", "HEAD~9", "", "--all", "HEAD:in.txt"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.emit.script import SWATH, swath_command
+from swath.emit.script import SWATH, enter, from_subfolder, swath_command, swath_script
 
 
 def test_harmless_words_stand_without_quotes() -> None:
@@ -51,3 +52,28 @@ def test_the_exit_code_comes_out_of_gitlabs_runner(shell: str, tmp_path: Path) -
         return subprocess.run([shell], input=script, text=True, check=False, timeout=10).returncode
 
     assert ends_with(swath_command("job", "run", "a").replace(SWATH, str(swath))) == 75
+
+
+def test_the_top_of_the_checkout_needs_no_line() -> None:
+    assert swath_script("", "lint") == (swath_command("lint"),)
+    assert from_subfolder("", "child.yml") == "child.yml"
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("subfolder", ["ml", "a/b c", "-", "-P", "~", "it's $HOME", '"`id`*[x]', "a\nb", "北"])
+def test_a_script_starts_in_the_folder_and_leaves_files_at_the_top(subfolder: str, shell: str, tmp_path: Path) -> None:
+    (tmp_path / "top" / subfolder).mkdir(parents=True)
+    (tmp_path / "cdpath" / subfolder).mkdir(parents=True)
+    script = "\n".join([*enter(subfolder), f"pwd; : > {from_subfolder(subfolder, 'child.yml')}"])
+    environ = {"CDPATH": str(tmp_path / "cdpath"), "OLDPWD": "/", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [shell, "-c", script], cwd=tmp_path / "top", env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{tmp_path / 'top' / subfolder}\n"
+    assert (tmp_path / "top/child.yml").exists()
+
+
+def test_a_folder_that_is_not_there_ends_the_script(tmp_path: Path) -> None:
+    script = "\n".join([*enter("gone"), "echo further"])
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode != 0, done.stdout) == (True, "")

@@ -28,7 +28,8 @@ from swath.load.settings import load_settings
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CASES = sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir())
-WITHOUT_IMAGES = {"two-images"}  # cases in which the registry has none
+WITHOUT_IMAGES = {"two-images", "subfolder"}  # cases in which the registry has none
+SUBFOLDERS = {"subfolder": "ml"}  # where the DVC repository is not the whole of Git's
 FIXED = {
     **ENVIRON,
     "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
@@ -61,13 +62,14 @@ def registry() -> Iterator[str]:
 
 
 def repository_of(case: str, root: Path) -> Path:
-    """The example as a commit that is the same everywhere."""
+    """The example as a commit that is the same everywhere; its DVC repository."""
     shutil.copytree(GOLDEN / case, root, ignore=shutil.ignore_patterns("expected.yml", "README.md"))
-    (root / ".dvc").mkdir()
-    (root / ".dvc/config").write_text("")
+    repository = root / SUBFOLDERS.get(case, "")
+    (repository / ".dvc").mkdir()
+    (repository / ".dvc/config").write_text("")
     for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "example"]):
         subprocess.run(["git", *words], cwd=root, env=FIXED, check=True)
-    return root
+    return repository
 
 
 def compiled(case: str, root: Path, registry: str) -> Compiled:
@@ -95,6 +97,13 @@ def test_the_example(case: str, tmp_path: Path, registry: str) -> None:
         expected.write_text(without_build_scripts(text), encoding="utf-8")
     assert without_build_scripts(text) == expected.read_text(encoding="utf-8")
     assert check(yaml.safe_load(text), text, load_settings(root)) == ()
+
+
+def test_an_image_is_built_in_the_folder(tmp_path: Path, registry: str) -> None:
+    document = yaml.safe_load(compiled("subfolder", repository_of("subfolder", tmp_path / "repo"), registry).text)
+    enter, *script = document["build:prepare"]["script"]
+    assert enter == "cd -- ./ml || exit $?"
+    assert any("cp -RP ./services/prepare/. " in part for part in script)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -38,6 +39,20 @@ def git_tree(root: Path) -> str:
 
 def test_it_is_the_tree_that_git_has(root: Path) -> None:
     assert content_tag(root / "services/a", root) == f"{git_tree(root)[:12]}-t{TOOL_LAYER}"
+
+
+def test_where_the_repository_lies_in_gits_checkout_does_not_count(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    top = tmp_path_factory.mktemp("top")
+    shutil.copytree(root / "services", top / "teams/it's/services", symlinks=True)
+    git(top, "init", "-q")
+    git(top, "add", "-A")
+    (top / "teams/it's/services/a/run.sh").chmod(0o644)  # as a checkout may have it; Git's mode counts
+    below = top / "teams/it's"
+    assert content_tag(below / "services/a", below) == content_tag(root / "services/a", root)
 
 
 def test_what_is_ignored_does_not_count(root: Path) -> None:

@@ -9,13 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.model.fragment import Fragment, StageRecord, fragment_path, fragments_folder
+from swath.model.fragment import Fragment, StageRecord, fragment_path, fragments_folder, pipeline_folder
 
 NAMES = st.one_of(st.text(max_size=40), st.text(alphabet="a-/ .ü@", max_size=6))
 
 
 def test_levels_and_pipelines_have_folders_of_their_own() -> None:
     assert fragments_folder("4711", 2) == "swath/4711/2"
+
+
+@pytest.mark.parametrize(("subfolder", "folder"), [("ml", "at-ml"), ("1", "at-1"), ("a/b", "at-a-b-c14cddc0")])
+def test_dvc_repositories_in_folders_have_folders_of_their_own(subfolder: str, folder: str) -> None:
+    assert pipeline_folder("4711", subfolder) == f"swath/4711/{folder}"
+    assert fragment_path("4711", 1, "train", subfolder) == f"swath/4711/{folder}/1/train.json"
 
 
 @pytest.mark.parametrize("name", ["train", "tile@a.b", "x_1-2", "a" * 150])

@@ -44,6 +44,7 @@ def test_a_digest_is_16_hex_digits_and_the_same_for_the_same_jobs() -> None:
     [
         replace(PLAN, commit="d" * 40),
         replace(PLAN, level=2),
+        replace(PLAN, subfolder="ml"),
         replace(PLAN, jobs=PLAN.jobs[:-1]),
         replace(PLAN, jobs=(PLAN.jobs[1], PLAN.jobs[0], *PLAN.jobs[2:])),
         replace(PLAN, jobs=(replace(PLAN.jobs[0], name="A"), *PLAN.jobs[1:])),

@@ -37,6 +37,13 @@ def test_the_name_is_valid_whatever_the_branch(
     assert experiment_name("4711", merge_request=merge_request, branch=branch, failed=failed) == name
 
 
+@pytest.mark.parametrize(
+    ("subfolder", "name"), [("ml-a", "ml-a-mr-12-4711"), ("it's/x ü", "it-s-x-mr-12-4711"), ("ü", "mr-12-4711")]
+)
+def test_the_name_begins_with_the_folder_of_the_dvc_repository(subfolder: str, name: str) -> None:
+    assert experiment_name("4711", merge_request="12", branch="b", failed=False, subfolder=subfolder) == name
+
+
 def test_the_ref_is_dvcs() -> None:
     assert experiment_ref("ab" * 20, "mr-1-2") == f"refs/exps/ab/{'ab' * 19}/mr-1-2"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def test_what_a_clone_knows(bench: Bench) -> None:
     assert head is not None
     assert commit_message(clone, head).strip() == "second"
     assert messages_since(clone, f"{head}~1", head) == ["second"]
+    assert messages_since(replace(clone, prefix="elsewhere/"), f"{head}~1", head) == []
     assert commit_date(clone, head)[:2] == "20"
     assert set(tree_files(clone, head, ["sub", "a"])) == {"a", "sub/b"}
     assert tree_files(clone, head, ["*"]) == {}

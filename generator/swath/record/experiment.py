@@ -34,7 +34,8 @@ def experiment_name(
             lists the experiments of all repositories of one commit.
     """
     where = f"mr-{merge_request}" if merge_request else branch or "tag"
-    where = f"{subfolder}-{where}" if subfolder else where
+    if subfolder:
+        where = f"{_NOT_IN_NAMES.sub('-', subfolder).strip('-')}-{where}"
     plain = _NOT_IN_NAMES.sub("-", where)[:_LONGEST].strip("-") or "branch"
     name = f"{plain}-{_NOT_IN_NAMES.sub('-', pipeline)}"
     return f"{name}-failed" if failed else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +307,83 @@ def test_which_jobs_each_kind_of_pipeline_has(bench: Bench, *, beside_others: bo
         assert inside == expected, event
         needed = {need for name in inside for need in document[name].get("needs", [])}
         assert needed <= inside, event  # else GitLab makes no pipeline at all
+
+
+def in_folder(top: Path, subfolder: str) -> Bench:
+    """A DVC repository without services in a folder of a Git repository."""
+    bench = make_repository(top / subfolder, {"in.txt": "1", "dvc.yaml": STAGE})
+    shutil.rmtree(bench.root / ".git")
+    return bench
+
+
+def test_repositories_in_folders_live_side_by_side(tmp_path: Path) -> None:
+    top = Bench(tmp_path)
+    top.command("git", "init", "-q", "-b", "main")
+    said = in_folder(tmp_path, "ml-a").swath("init", check=True).stdout
+    assert said.startswith(
+        "swath.yaml                 written\n"
+        "../.gitlab/swath/ml-a.yml  written\n"
+        "../.gitlab-ci.yml          written\n"
+        ".dvcignore                 lines added\n"
+        "\n"
+        "What is left to do:\n"
+    )
+    last = (
+        "git add swath.yaml ../.gitlab/swath/ml-a.yml ../.gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'"
+    )
+    assert said.endswith(f"  6. commit: {last}\n")
+    hostile = in_folder(tmp_path, "teams/it's $HOME [b]: #1")
+    said = hostile.swath("init", check=True).stdout
+    assert said.splitlines()[1:3] == [
+        "../../.gitlab/swath/teams/it-s-HOME-b-1-e865c77c.yml  written",
+        "../../.gitlab-ci.yml                                  lines added",
+    ]
+    assert top.read(".gitlab-ci.yml") == (
+        "# Each DVC repository of this Git repository has its jobs in a file of its own: "
+        "`swath init` in its folder adds it here.\n"
+        "include:\n"
+        "  - local: .gitlab/swath/teams/it-s-HOME-b-1-e865c77c.yml\n"
+        "  - local: .gitlab/swath/ml-a.yml\n"
+    )
+    names = (".gitlab/swath/ml-a.yml", ".gitlab/swath/teams/it-s-HOME-b-1-e865c77c.yml")
+    first, second = (ci(top, name) for name in names)
+    assert list(first) == ["swath:lint:ml-a", "swath:plan:ml-a", "swath:run:ml-a"]
+    assert not set(first) & set(second)
+    assert first["swath:plan:ml-a"]["script"] == [
+        "cd -- ./ml-a || exit $?",
+        "/opt/swath/bin/swath compile -o ../swath-child.yml || exit $?",
+    ]
+    assert first["swath:plan:ml-a"]["artifacts"]["paths"] == ["swath-child.yml"]
+    assert first["swath:plan:ml-a"]["variables"]["GIT_CLEAN_FLAGS"] == "-ffdx -e **/.dvc/cache"
+    assert first["swath:run:ml-a"]["needs"] == ["swath:lint:ml-a", "swath:plan:ml-a"]
+    assert first["swath:run:ml-a"]["trigger"]["include"] == [{"artifact": "swath-child.yml", "job": "swath:plan:ml-a"}]
+    for name in (".gitlab-ci.yml", *names):
+        assert judged(top, name) == "ok -- validation done"
+    top.commit("init")
+    again = hostile.swath("init", "--force", check=True).stdout
+    assert [line.split("  ", 1)[1].strip() for line in again.splitlines()[:4]] == ["as it should be"] * 4
+
+
+def test_a_repository_at_the_top_keeps_those_in_folders(bench: Bench) -> None:
+    bench.swath("init", check=True)
+    inner = in_folder(bench.root, "ml")
+    assert "../.gitlab-ci.yml        lines added\n" in inner.swath("init", check=True).stdout
+    both = bench.read(".gitlab-ci.yml")
+    assert yaml.safe_load(both)["include"] == [{"local": ".gitlab/swath/ml.yml"}]
+    assert "swath:plan" in yaml.safe_load(both)
+    bench.commit("both")
+    for words in (["init"], ["init", "--force"]):
+        assert ".gitlab-ci.yml  as it should be\n" in bench.swath(*words, check=True).stdout
+        assert bench.read(".gitlab-ci.yml") == both
+
+
+def test_in_a_folder_beside_jobs_of_others(tmp_path: Path) -> None:
+    top = Bench(tmp_path)
+    top.command("git", "init", "-q", "-b", "main")
+    top.write({".gitlab-ci.yml": FOREIGN})
+    said = in_folder(tmp_path, "ml").swath("init", check=True).stdout
+    where = (
+        "Swath's jobs stand in ../.gitlab/swath/ml.yml, in your ci stage 'check', and take nothing from `default`.\n"
+    )
+    assert where in said
+    assert top.read(".gitlab-ci.yml") == f"include:\n  - local: .gitlab/swath/ml.yml\n\n{FOREIGN}"
