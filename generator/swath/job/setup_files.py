@@ -50,6 +50,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@/+-]+")
 _INCLUDES_ONLY: Final = """\
 # Each DVC repository of this Git repository has its jobs in a file of its own: `swath init` in its folder adds it here.
 """
+_HEAD: Final = re.compile(r"\A(?:#.*\n|\n)*")
 _DOCUMENT_START: Final = re.compile(r"^---[ \t]*(?:#.*)?\n", re.MULTILINE)
 
 
@@ -152,6 +153,8 @@ def with_include(text: str, file: str = _INCLUDED_FILE) -> str | None:
     if any(_names(item) == file for item in present):
         return text
     start = max((match.end() for match in _DOCUMENT_START.finditer(plain)), default=0)
+    if plain.startswith(MARK):  # it stays the first line
+        start = len(plain) - len(_HEAD.sub("", plain))
     changed = _with_entry(plain[start:], file, has_include="include" in document)
     expected = {**document, "include": [{"local": file}, *present]}
     if changed is None or _parsed(plain[:start] + changed) != expected:

@@ -371,6 +371,7 @@ def test_a_repository_at_the_top_keeps_those_in_folders(bench: Bench) -> None:
     both = bench.read(".gitlab-ci.yml")
     assert yaml.safe_load(both)["include"] == [{"local": ".gitlab/swath/ml.yml"}]
     assert "swath:plan" in yaml.safe_load(both)
+    assert "one job that says so.\n\ninclude:\n  - local: .gitlab/swath/ml.yml\n\nstages: [plan, run]\n" in both
     bench.commit("both")
     for words in (["init"], ["init", "--force"]):
         assert ".gitlab-ci.yml  as it should be\n" in bench.swath(*words, check=True).stdout
