@@ -10,7 +10,7 @@ import pytest
 from support.docker_engine import BUSYBOX_IMAGE
 from support.token_registry import PASSWORD, TOKEN, USER, TokenRegistry, token_registry
 from swath.errors import PassingFaultError, UserError
-from swath.images.registry import Patience, add_tags, is_loopback, missing_images, present_references
+from swath.images.registry import Patience, add_tags, is_loopback, missing_images, name_images, present_references
 from swath.images.service_image import ServiceImage
 
 if TYPE_CHECKING:
@@ -170,6 +170,30 @@ def test_a_further_tag(server: TokenRegistry) -> None:
 def test_a_further_tag_of_nothing(server: TokenRegistry) -> None:
     with pytest.raises(UserError, match=f"the registry has no image {server.address}/group/project/split:5e6f-t1"):
         add_tags(SPLIT.reference, ["v1.0"], environ(server))
+
+
+def test_images_that_are_there_get_the_tags_of_branch_and_release(server: TokenRegistry) -> None:
+    server.images["group/project/crop:1a2b-t1"] = b'{"schemaVersion": 2}'
+    pipeline = {**environ(server), "CI_COMMIT_REF_SLUG": "main", "CI_COMMIT_TAG": "v1/0"}
+    references = [SPLIT.reference, CROP.reference]
+    assert name_images(references, pipeline) == ""
+    crop = [name for name in sorted(server.images) if "crop" in name]
+    assert crop == ["group/project/crop:1a2b-t1", "group/project/crop:main", "group/project/crop:v1-0"]
+    server.asked.clear()
+    assert name_images(references, pipeline) == ""
+    assert not [question for question in server.asked if question.startswith("PUT")]
+
+
+def test_without_a_branch_no_registry_is_asked() -> None:
+    assert name_images([CROP.reference], {}) == ""
+
+
+def test_a_registry_that_refuses_tags_is_told_and_stops_nothing(server: TokenRegistry) -> None:
+    server.images["group/project/crop:1a2b-t1"] = b'{"schemaVersion": 2}'
+    pipeline = {**environ(server), "CI_COMMIT_REF_SLUG": "main", "CI_REGISTRY_PASSWORD": "wrong"}
+    said = name_images([CROP.reference], pipeline)
+    assert said.startswith("images have no tags of the branch (main): ")
+    assert "wrong" not in said
 
 
 def test_no_secret_is_in_what_can_be_printed(server: TokenRegistry, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import threading
 import time
@@ -110,7 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
         if manifest is None:
             self.answer(404, {}, b'{"errors": []}')
         else:
-            self.answer(200, {"Content-Type": kind}, manifest)
+            digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+            self.answer(200, {"Content-Type": kind, "Docker-Content-Digest": digest}, manifest)
 
     def answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(status)

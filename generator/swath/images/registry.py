@@ -25,7 +25,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from swath.errors import PassingFaultError, UserError
 from swath.images.credentials import credentials_for
-from swath.images.reference import resolved, split_reference
+from swath.images.reference import further_tags, resolved, split_reference
 from swath.images.swath_image import MANIFEST_TYPE
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ _CONNECTION_FAULT: Final = re.compile(
 )
 _OK: Final = requests.codes.ok
 _DENIED: Final = frozenset({requests.codes.unauthorized, requests.codes.forbidden})
+_DIGEST: Final = "Docker-Content-Digest"
 _ABSENT: Final = requests.codes.not_found
 _SERVER_ERROR: Final = requests.codes.internal_server_error
 
@@ -119,6 +120,26 @@ def add_tags(
     """
     with contextlib.closing(_Registries(environ, patience)) as registry:
         registry.tag(resolved(reference, environ), tags)
+
+
+def name_images(
+    references: Iterable[str], environ: Mapping[str, str], *, patience: Patience = _PATIENCE
+) -> str:
+    """Give images that are in their registry the tags of a pipeline's branch and release, beside the content tag.
+
+    Those that are not there yet get them from the job that builds them.
+
+    Returns:
+        Why some have none, for people; empty when all is well. Nothing else hangs on these tags.
+    """
+    tags = further_tags(environ)
+    with contextlib.closing(_Registries(environ, patience)) as registry:
+        try:
+            for reference in references if tags else ():
+                registry.tag(resolved(reference, environ), tags, if_there=True)
+        except (UserError, PassingFaultError) as error:
+            return f"images have no tags of the branch ({', '.join(tags)}): {error}"
+    return ""
 
 
 def push_image_parts(
@@ -196,14 +217,24 @@ class _Registries:
             return False
         return _checked(answer, reference, ok=_OK)
 
-    def tag(self, reference: str, tags: Iterable[str]) -> None:
+    def tag(self, reference: str, tags: Iterable[str], *, if_there: bool = False) -> None:
+        """Give an image further tags.
+
+        Args:
+            if_there: an image that is not there is no error.
+        """
         host, repository, known = split_reference(reference)
         answer = self._ask("GET", host, repository, f"manifests/{known}", actions="pull,push")
         if answer.status_code == _ABSENT:
+            if if_there:
+                return
             raise UserError(f"the registry has no image {reference}", hint="build and push it first")
         _checked(answer, reference, ok=_OK)
-        kind = answer.headers.get("Content-Type", "")
+        kind, digest = answer.headers.get("Content-Type", ""), answer.headers.get(_DIGEST)
         for tag in tags:
+            held = self._ask("HEAD", host, repository, f"manifests/{tag}", actions="pull,push")
+            if digest and held.headers.get(_DIGEST) == digest:
+                continue
             put = self._ask(
                 "PUT", host, repository, f"manifests/{tag}", actions="pull,push", body=(kind, answer.content)
             )

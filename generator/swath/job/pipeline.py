@@ -75,6 +75,7 @@ class Compiled:
     Attributes:
         services: stage name to service name.
         builds: images that it makes.
+        images: of all stages' services, by reference; those that the registry has and those that it has not.
         notes: what the user should know, one sentence each.
     """
 
@@ -83,6 +84,7 @@ class Compiled:
     decisions: Mapping[str, Decision]
     services: Mapping[str, str | None]
     builds: tuple[str, ...]
+    images: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -132,7 +134,8 @@ def compile_pipeline(
     builds = tuple(_build(image, settings, repository.subfolder) for image in images if image.reference in missing)
     text = _checked_text(plan, settings, builds, encode(wanted.kinds.values()))
     names = tuple(build.reference for build in builds)
-    return Compiled(text, plan, decisions, loads.services, names, (*notes, *more))
+    every = tuple(image.reference for image in loads.images())
+    return Compiled(text, plan, decisions, loads.services, names, every, (*notes, *more))
 
 
 def _source(environ: Mapping[str, str]) -> str:

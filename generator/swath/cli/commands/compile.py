@@ -57,7 +57,8 @@ def compile(  # noqa: A001 - the command's name
     compiled = compile_pipeline(repository, options, os.environ, store)
     said = _said_by_gitlab(compiled.text, fork=fork) if ask_gitlab else ()
     _write(compiled, target, as_json=as_json)
-    for line in (*([note] if note else []), *compiled.notes, *said, _summary(compiled)):
+    named = _name_images(compiled) if options.ask_registry and "CI_JOB_ID" in os.environ else ()
+    for line in (*([note] if note else []), *compiled.notes, *said, *named, _summary(compiled)):
         click.echo(f"swath: {line}", err=True)
 
 
@@ -77,6 +78,14 @@ def _said_by_gitlab(text: str, *, fork: bool) -> tuple[str, ...]:
     from swath.gitlab.ci_lint import ask_gitlab
 
     return tuple(f"GitLab warns: {warning}" for warning in ask_gitlab(text, os.environ))
+
+
+def _name_images(compiled: Compiled) -> tuple[str, ...]:
+    """In a job: what the registry has already gets the tags of branch and release; what to say about it."""
+    from swath.images.registry import name_images
+
+    said = name_images(compiled.images, os.environ)
+    return (said,) if said else ()
 
 
 def _summary(compiled: Compiled) -> str:
