@@ -13,6 +13,7 @@ SOURCE ?=
 JOBS ?=
 PROFILE ?= $(SOURCE)
 PYTEST ?= python -m pytest -n auto -q
+TESTS ?= tests
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,7 +40,7 @@ test: .make/dev docker ## everything the tests need, then all tests
 	@swath service test
 
 test-fast: .make/dev ## the tests without containers and without training
-	@$(PYTEST) tests -m "not docker and not slow"
+	@$(PYTEST) $(TESTS) -m "not docker and not slow"
 
 docker:
 	@tests/support/setup-docker.sh
