@@ -31,6 +31,7 @@ from swath.load.settings import load_settings
 from swath.load.volumes import SETTINGS_FILE
 from swath.load.workflows import load_workflows
 from swath.model.settings import Settings
+from swath.model.shell_words import first_service
 from swath.schema.atomic_file import write_atomically
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ _ADDRESS: Final = re.compile(
     r"(?P<path>.+?)(?:\.git)?/?"
 )
 
+_MOST_NAMES: Final = 3
 _VARIABLES: Final = """\
 SWATH_TOKEN       a project access token with write_repository, masked: results come back into Git with it
 SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)"""
@@ -75,24 +77,29 @@ def set_up(repository: Repository, *, force: bool = False) -> SetUp:
     """
     done = SetUp()
     root = repository.root
-    _put(root, SETTINGS_FILE, render_settings(_gpu_stages(repository)), done, force=force)
+    gpus, plain = _workloads(repository)
+    _put(root, SETTINGS_FILE, render_settings(gpus), done, force=force)
     settings = load_settings(root)
     _put_ci_file(root, repository.subfolder, settings, done, force=force)
     text = _read(root / IGNORE_FILE)
     _write(root, IGNORE_FILE, text, with_ignored(text or ""), done)
-    done.steps = _steps(repository, settings, done)
+    done.steps = _steps(repository, settings, done, plain)
     return done
 
 
-def _gpu_stages(repository: Repository) -> dict[str, int]:
-    """The stages that ask for GPUs, as far as the workflows can be read: `swath lint` says what is wrong with them."""
+def _workloads(repository: Repository) -> tuple[dict[str, int], list[str]]:
+    """GPUs of the stages that ask for some, and the stages that call no service.
+
+    As far as the workflows can be read: `swath lint` says what is wrong with them.
+    """
     try:
-        graph = load_workflows(repository, tracked_paths(read_data_files(repository))).graph
+        stages = load_workflows(repository, tracked_paths(read_data_files(repository))).graph.stages
         loads = Workloads(repository.root, Settings())
-        demands = {name: loads.demand(stage).gpus or 0 for name, stage in graph.stages.items()}
+        gpus = {name: int(loads.demand(stage).gpus or 0) for name, stage in stages.items()}
     except UserError:
-        return {}
-    return {name: gpus for name, gpus in demands.items() if gpus}
+        return {}, []
+    plain = [name for name, stage in stages.items() if first_service(stage.commands) is None]
+    return {name: number for name, number in gpus.items() if number}, plain
 
 
 def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *, force: bool) -> None:
@@ -163,7 +170,7 @@ def _read(path: Path) -> str | None:
         raise UserError(f"{path} cannot be read: {error}", hint="a text file in UTF-8 is expected") from error
 
 
-def _steps(repository: Repository, settings: Settings, done: SetUp) -> list[str]:
+def _steps(repository: Repository, settings: Settings, done: SetUp, plain: list[str]) -> list[str]:
     page = _project_page(repository.root)
     settings_page = f"{page}/-/settings/ci_cd" if page else "Settings > CI/CD of the project"
     steps = []
@@ -173,8 +180,15 @@ def _steps(repository: Repository, settings: Settings, done: SetUp) -> list[str]
         f"set two variables at {settings_page}:\n{_VARIABLES}",
         f"have runners with these tags: {_tags(settings)}; `runners` of {SETTINGS_FILE} says what they offer",
         f"log in to the registry, and push the image of Swath's own jobs, {swath_image(settings)}:\n{_push(settings)}",
-        "see the jobs before anything is pushed: swath compile",
     ]
+    if plain and settings.default_image is None:
+        more = f" and {len(plain) - _MOST_NAMES} more" if len(plain) > _MOST_NAMES else ""
+        names = ", ".join(plain[:_MOST_NAMES]) + more
+        steps.append(
+            f"have an image for what calls no service, {names}: `default_image` of {SETTINGS_FILE}.\n"
+            "Without it their jobs have a shell, Python and DVC alone"
+        )
+    steps.append("see the jobs before anything is pushed: swath compile")
     new = [name for name, what in done.files.items() if what in {"written", "changed"}]
     if new:
         steps.append(f"commit: git add {' '.join(new)} && git commit -m 'Run in GitLab CI'")

@@ -19,6 +19,9 @@ STAGE = {"stages": {"copy": {"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "ou
 FOREIGN = "stages: [build, check]\n\ncompile:   # ours\n  stage: build\n  script: [!reference [.x, script]]\n"
 
 
+MADE = {"name": "made", "kind": "processing", "description": "Made.", "entrypoint": ["true"], "parameters": []}
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     """A DVC repository without services."""
@@ -53,14 +56,24 @@ def test_what_is_written_and_said(bench: Bench) -> None:
         "  3. have runners with these tags: [docker]; `runners` of swath.yaml says what they offer\n"
         f"  4. log in to the registry, and push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}:\n"
         "     CI_REGISTRY_IMAGE=REGISTRY/GROUP/PROJECT swath image push\n"
-        "  5. see the jobs before anything is pushed: swath compile\n"
-        "  6. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
+        "  5. have an image for what calls no service, copy: `default_image` of swath.yaml.\n"
+        "     Without it their jobs have a shell, Python and DVC alone\n"
+        "  6. see the jobs before anything is pushed: swath compile\n"
+        "  7. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
     )
     assert load_settings(bench.root) == Settings()
     assert judged(bench, ".gitlab-ci.yml") == "ok -- validation done"
     bench.commit("init")
     assert bench.swath("lint").returncode == 0
     assert bench.swath("compile").returncode == 0
+
+
+def test_of_many_stages_without_a_service_some_are_named_and_with_a_default_image_none(tmp_path: Path) -> None:
+    stages = {name: {"cmd": "true"} for name in "abcde"} | {"made": {"cmd": "mkdir -p x && swath exec made"}}
+    bench = make_repository(tmp_path, {"dvc.yaml": {"stages": stages}, "services/made/service.yaml": MADE})
+    assert "what calls no service, a, b, c and 2 more: `default_image`" in bench.swath("init", check=True).stdout
+    bench.write({"swath.yaml": {"default_image": "python:3.11"}})
+    assert "default_image" not in bench.swath("init", check=True).stdout
 
 
 def test_a_second_time_changes_nothing(bench: Bench) -> None:
@@ -331,7 +344,7 @@ def test_repositories_in_folders_live_side_by_side(tmp_path: Path) -> None:
     last = (
         "git add swath.yaml ../.gitlab/swath/ml-a.yml ../.gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'"
     )
-    assert said.endswith(f"  6. commit: {last}\n")
+    assert said.endswith(f"  7. commit: {last}\n")
     hostile = in_folder(tmp_path, "teams/it's $HOME [b]: #1")
     said = hostile.swath("init", check=True).stdout
     assert said.splitlines()[1:3] == [
