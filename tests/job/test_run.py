@@ -193,7 +193,7 @@ def test_a_retry_of_a_finished_job_does_nothing(house: JobBench, seen: Path) -> 
     pipeline = house.pipeline()
     pipeline.run("cut")
     pipeline.run("learn")
-    assert pipeline.run("learn") == "swath: attempt 2: 1 stages are done already\n"
+    assert pipeline.run("learn") == "swath: attempt 2: 1 stage is done already\n"
 
 
 def test_another_plan_is_refused(house: JobBench) -> None:

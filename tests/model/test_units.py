@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swath.model.service import Resources
-from swath.model.units import Duration, Size, decode_quantity, quantity_schema
+from swath.model.units import Duration, Size, counted, decode_quantity, quantity_schema
 
 
 @pytest.mark.parametrize(("text", "number"), [("1B", 1), ("4GiB", 4 * 2**30), ("1.5KiB", 1536), ("64 MiB", 64 * 2**20)])
@@ -54,3 +54,7 @@ def test_only_quantities_are_read_and_described() -> None:
 @pytest.mark.parametrize(("kind", "text"), [(Size, "4GiB"), (Duration, "2h30m")])
 def test_the_schema_accepts_what_is_read(kind: type, text: str) -> None:
     assert re.search(quantity_schema(kind)["pattern"], text)
+
+
+def test_one_thing_and_several() -> None:
+    assert [counted(number, "stage") for number in (0, 1, 2)] == ["0 stages", "1 stage", "2 stages"]

@@ -38,6 +38,7 @@ from swath.job.store import patience_of, store_of
 from swath.load.settings import load_settings
 from swath.load.workflows import load_workflows
 from swath.model.fragment import StageRecord
+from swath.model.units import counted
 from swath.record.merge import merge_fragments
 from swath.schema.decisions_text import decode
 
@@ -123,7 +124,10 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
     own = open_own(store, origin.pipeline, opened.plan, opened.job)
     entries = _entries_before(repository, opened, own, store, origin)
     if own.earlier:
-        console.say(f"attempt {own.fragment.attempt}: {len(own.fragment.stages)} stages are done already")
+        verb = "is" if len(own.fragment.stages) == 1 else "are"
+        console.say(
+            f"attempt {own.fragment.attempt}: {counted(len(own.fragment.stages), 'stage')} {verb} done already"
+        )
     with artifacts(repository, own) as folder:
         tools = _tools(repository, opened, entries, _Surroundings(store, console, folder, shared, options.environ))
         work = StageWork(tools, stop)

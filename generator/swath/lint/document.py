@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from swath.model.units import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,13 +35,9 @@ def finding_line(finding: Finding) -> str:
 def summary(findings: Sequence[Finding], looked_at: str) -> str:
     """One line that counts, for stderr."""
     errors = sum(finding.severity == "error" for finding in findings)
-    counts = [_count(errors, "error"), _count(len(findings) - errors, "warning")]
-    told = " and ".join(count for count in counts if count) or "nothing to complain about"
+    counts = ((errors, "error"), (len(findings) - errors, "warning"))
+    told = " and ".join(counted(number, noun) for number, noun in counts if number) or "nothing to complain about"
     return f"swath lint: {told} ({looked_at})"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}" if number else ""
 
 
 def _entry(finding: Finding) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from swath.local.project import Project, read_project, stage_order
 from swath.local.scheduler import Hooks, Schedule, run_tasks
 from swath.local.services import Services
 from swath.local.stage_work import StageReport, StageWork, Tools
+from swath.model.units import counted
 from swath.plan.decide import decide
 
 if TYPE_CHECKING:
@@ -149,8 +150,7 @@ def raise_for(summary: RunSummary, *, interrupted: bool) -> None:
         raise InterruptedRunError("interrupted; finished stages are kept, the next run goes on from here")
     if not failed:
         return
-    noun = "stage failed" if len(failed) == 1 else "stages failed"
-    message = f"{len(failed)} {noun}: {', '.join(failed[:10])}{' …' if len(failed) > 10 else ''}"
+    message = f"{counted(len(failed), 'stage')} failed: {', '.join(failed[:10])}{' …' if len(failed) > 10 else ''}"
     if all(summary.reports[name].passing for name in failed):
         raise PassingFaultError(f"{message}; the cause may pass: run again")
     raise StageFailedError(message, failed)

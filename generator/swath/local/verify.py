@@ -34,6 +34,7 @@ from swath.local.services import Services
 from swath.local.stage_work import StageWork, Tools
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import items_by_path
+from swath.model.units import counted
 from swath.model.verdict import FileChange, OutDifference, Verdict
 
 if TYPE_CHECKING:
@@ -109,9 +110,9 @@ def raise_for(verdicts: Iterable[Verdict]) -> None:
     """
     bad = [verdict.stage for verdict in verdicts if verdict.kind in {"differs", "failed"}]
     if bad:
-        noun = "stage does" if len(bad) == 1 else "stages do"
+        verb = "does" if len(bad) == 1 else "do"
         names = ", ".join(bad[:10]) + (" …" if len(bad) > 10 else "")
-        raise StageFailedError(f"{len(bad)} {noun} not give what is recorded: {names}", bad)
+        raise StageFailedError(f"{counted(len(bad), 'stage')} {verb} not give what is recorded: {names}", bad)
 
 
 def _fetch(repository: Repository, contents: Iterable[Content]) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from swath.model.units import counted
+
 TRAILER: Final = "Swath-Pipeline"
 PIPELINE_FORM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TRAILER_LINE: Final = re.compile(rf"{TRAILER}: ({PIPELINE_FORM.pattern})\s*")
@@ -51,6 +53,5 @@ def record_message(pipeline: str, stages: int, link: str = "") -> str:
         stages: how many were recorded.
         link: address of the pipeline; may be empty.
     """
-    noun = "stage" if stages == 1 else "stages"
-    body = f"{stages} {noun}" + (f", by {link}" if link else "")
+    body = counted(stages, "stage") + (f", by {link}" if link else "")
     return f"Record pipeline {pipeline}\n\n{body}\n\n{TRAILER}: {pipeline}\n"

@@ -1,4 +1,4 @@
-"""Quantities that users write with a unit: ``4GiB``, ``2h30m``.
+"""Quantities that users write with a unit: ``4GiB``, ``2h30m``; and how many of something there are.
 
 Values are plain integers with the unit in their type's name; the text form is only for files and tables. Called by
 `model/service.py` and `load/settings.py` while they read, by reports while they write.
@@ -13,6 +13,11 @@ _SIZE_FACTOR: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]iB|B)")
 _DURATION_FACTOR: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 stage``, ``2 stages``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class Size(int):

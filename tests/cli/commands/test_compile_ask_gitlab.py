@@ -19,7 +19,7 @@ FILES = {
     "dvc.yaml": {"stages": {"copy": {"cmd": "cp in.txt out", "deps": ["in.txt"], "outs": ["out"]}}},
 }
 NO_REMOTE = "swath: there is no DVC remote: nothing can be restored\n"
-SUMMARY = "swath: 1 of 1 stages in 1 job\n"
+SUMMARY = "swath: 1 of 1 stage in 1 job\n"
 WANTED = ("CI_API_V4_URL", "CI_SERVER_URL", "CI_PROJECT_ID", "CI_PROJECT_PATH", "SWATH_TOKEN")
 
 

@@ -36,7 +36,7 @@ def test_errors_exit_with_1(tmp_path: Path) -> None:
         "a changed service would not run the stage again [service-dep]\n  add `- services/split` to deps\n"
     )
     assert done.stderr == (
-        "swath lint: 1 error (1 stages of 1 dvc.yaml, 1 services)\nswath lint: `swath lint --fix` mends 1 of them\n"
+        "swath lint: 1 error (1 stage of 1 dvc.yaml, 1 service)\nswath lint: `swath lint --fix` mends 1 of them\n"
     )
 
 
@@ -45,7 +45,7 @@ def test_warnings_exit_with_0(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert "warning: the dep missing does not exist" in done.stdout
-    assert done.stderr == "swath lint: 1 warning (1 stages of 1 dvc.yaml, 1 services)\n"
+    assert done.stderr == "swath lint: 1 warning (1 stage of 1 dvc.yaml, 1 service)\n"
 
 
 def test_json_from_a_folder_below(tmp_path: Path) -> None:

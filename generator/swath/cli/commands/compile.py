@@ -14,6 +14,7 @@ from swath.job.origin import is_from_fork
 from swath.job.pipeline import CompileOptions, compile_pipeline
 from swath.job.store import store_of
 from swath.limits import CHILD_LEVELS
+from swath.model.units import counted
 from swath.schema.atomic_file import write_atomically
 from swath.schema.plan_document import plan_document
 
@@ -93,10 +94,7 @@ def _summary(compiled: Compiled) -> str:
     planned = sum(len(job.stages) for job in compiled.plan.jobs)
     if not planned:
         return f"all {len(kinds)} stages are up to date"
-    count = len(compiled.plan.jobs)
-    jobs = f"{count} job{'' if count == 1 else 's'}"
+    jobs = counted(len(compiled.plan.jobs), "job")
     later = "; the next level knows the rest" if compiled.plan.continues else ""
-    images = (
-        f", {len(compiled.builds)} image{'' if len(compiled.builds) == 1 else 's'} to build" if compiled.builds else ""
-    )
-    return f"{planned} of {len(kinds)} stages in {jobs}{images}{later}"
+    images = f", {counted(len(compiled.builds), 'image')} to build" if compiled.builds else ""
+    return f"{planned} of {counted(len(kinds), 'stage')} in {jobs}{images}{later}"

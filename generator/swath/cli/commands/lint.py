@@ -14,6 +14,7 @@ from swath.lint.apply import fix_repository
 from swath.lint.check import check_facts
 from swath.lint.document import finding_line, findings_document, summary
 from swath.lint.repository_facts import read_facts
+from swath.model.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +42,8 @@ def lint(*, as_json: bool, fix: bool) -> int:
         click.echo(json.dumps(findings_document(findings, fixed), indent=2, ensure_ascii=False))
     else:
         _print(findings, fixed or ())
-        stages = sum(1 for _ in facts.stages)
-        counts = f"{stages} stages of {len(facts.workflow_files)} dvc.yaml, {len(facts.services)} services"
+        stages, services = counted(sum(1 for _ in facts.stages), "stage"), counted(len(facts.services), "service")
+        counts = f"{stages} of {len(facts.workflow_files)} dvc.yaml, {services}"
         mendable = sum(problem.repair is not None for problem in problems)
         click.echo(summary(findings, counts), err=True)
         if mendable and not fix:
