@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 from dvc.utils.serialize import dumps_yaml, loads_yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from ruamel.yaml.scanner import ScannerError
 
 from swath.errors import UserError
 from swath.schema import lock_text
@@ -66,10 +67,17 @@ def test_writes_what_dvc_writes(entries: dict[str, lock_text.LockEntry]) -> None
 
 @settings(max_examples=150, deadline=None)
 @given(LOCKS)
+@example({"a": {"cmd": "x", "params": {f"{'0' * 73} 0": {}}}})
 def test_reads_what_dvc_reads(entries: dict[str, lock_text.LockEntry]) -> None:
     text = dumps_yaml(_document(entries))
+    try:
+        theirs = loads_yaml(text)["stages"] or {}
+    except ScannerError:  # DVC breaks a key of more than 80 characters at its space, and cannot read that
+        with pytest.raises(UserError, match="not YAML"):
+            lock_text.read_lock(text, "dvc.lock")
+        return
 
-    assert lock_text.read_lock(text, "dvc.lock") == (loads_yaml(text)["stages"] or {})
+    assert lock_text.read_lock(text, "dvc.lock") == theirs
 
 
 @settings(max_examples=100, deadline=None)
