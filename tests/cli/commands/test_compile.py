@@ -28,10 +28,12 @@ def bench(tmp_path: Path) -> Bench:
     return make_repository(tmp_path / "repo", FILES)
 
 
-def test_to_stdout(bench: Bench) -> None:
-    result = bench.swath("compile", check=True)
+@pytest.mark.parametrize("options", [(), ("-o", "-")])
+def test_to_stdout(bench: Bench, options: tuple[str, ...]) -> None:
+    result = bench.swath("compile", *options, check=True)
     assert list(yaml.safe_load(result.stdout)) == ["workflow", "stages", "variables", "first .. second", "collect"]
     assert result.stderr == f"{NO_REMOTE}swath: 2 of 2 stages in 1 job\n"
+    assert not (bench.root / "-").exists()
 
 
 def test_to_a_file_from_a_folder_below(bench: Bench) -> None:

@@ -26,7 +26,7 @@ _FORK: Final = "a merge request from a fork: neither registry nor remote is aske
 
 @click.command(name="compile")
 @targets_argument
-@click.option("-o", "--output", metavar="FILE", help="Write the pipeline there, instead of to stdout.")
+@click.option("-o", "--output", metavar="FILE", help="Write the pipeline there; -: to stdout, as without.")
 @click.option("--level", type=click.IntRange(1, CHILD_LEVELS), default=1, help="2: the stages that level 1 made known.")
 @click.option("--no-registry", is_flag=True, help="Do not ask the registry: all images count as missing.")
 @click.option("--no-remote", is_flag=True, help="Do not ask the DVC remote: nothing is restored.")
@@ -47,7 +47,7 @@ def compile(  # noqa: A001 - the command's name
     No data is needed here. TARGETS are as for `swath run`; without any, what swath.yaml names under ci.workflows, else
     all workflows. The file is checked first against GitLab's schema and limits.
     """
-    target = Path(output).absolute() if output else None
+    target = Path(output).absolute() if output not in {None, "-"} else None
     repository, below = open_repository()
     fork = is_from_fork(os.environ)
     options = CompileOptions(targets, below, level, ask_registry=not (no_registry or fork))
