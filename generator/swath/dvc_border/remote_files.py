@@ -222,9 +222,16 @@ class RemoteFiles:
         self.each(pairs, one, "written to", stop)
 
     def _make_folder(self, fs: Any, folder: str) -> None:
-        if folder not in self._folders:
+        if folder in self._folders:
+            return
+        try:
             fs.makedirs(folder, exist_ok=True)
-            self._folders.add(folder)
+        except FileNotFoundError as error:  # DVC makes folders in the remote's own, and leaves that one to people
+            if not self.protocol.startswith("webdav"):
+                raise
+            message = f"the DVC remote {self.name!r}: the server has no folder {self._redacted(self._arguments['url'])}"
+            raise UserError(message, hint="make it there, or correct the url: dvc remote modify") from error
+        self._folders.add(folder)
 
     def _move(self, fs: Any, source: str, target: str) -> None:
         if self.protocol == "local":
