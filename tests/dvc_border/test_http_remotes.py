@@ -32,8 +32,6 @@ ENTRY: LockEntry = {"cmd": "make it", "outs": [{"path": "out", "hash": "md5", "m
 KEY = "c" * 64
 
 
-
-
 @pytest.fixture(scope="module", params=["webdav", "s3"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpRemote]:
     with serve_s3() if request.param == "s3" else serve_webdav(tmp_path_factory.mktemp("webdav")) as server:
