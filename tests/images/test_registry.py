@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +12,17 @@ import pytest
 from support.docker_engine import BUSYBOX_IMAGE
 from support.token_registry import PASSWORD, TOKEN, USER, TokenRegistry, token_registry
 from swath.errors import PassingFaultError, UserError
-from swath.images.registry import Patience, add_tags, is_loopback, missing_images, name_images, present_references
+from swath.images.registry import (
+    Patience,
+    add_tags,
+    is_loopback,
+    missing_images,
+    name_images,
+    present_references,
+    push_image_parts,
+)
 from swath.images.service_image import ServiceImage
+from swath.images.swath_image import Blob, BuiltImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,6 +205,65 @@ def test_a_registry_that_refuses_tags_is_told_and_stops_nothing(server: TokenReg
     said = name_images([CROP.reference], pipeline)
     assert said.startswith("images have no tags of the branch (main): ")
     assert "wrong" not in said
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> BuiltImage:
+    """An image of one layer."""
+    blobs = []
+    for name, data in (("layer", b"l" * 3_000_000), ("config", b"{}")):
+        (tmp_path / name).write_bytes(data)
+        blobs.append(Blob(tmp_path / name, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)))
+    return BuiltImage((blobs[0],), blobs[1], b'{"schemaVersion": 2}')
+
+
+def push(server: TokenRegistry, image: BuiltImage, *tags: str) -> int:
+    return push_image_parts(image, "$CI_REGISTRY_IMAGE/swath:0.1.0", tags, environ(server), patience=QUICK)
+
+
+def test_the_parts_of_an_image_go_once(server: TokenRegistry, built: BuiltImage) -> None:
+    assert push(server, built, "latest") == 3_000_002
+    assert {digest: len(data) for digest, data in server.blobs.items()} == {b.digest: b.size for b in built.blobs}
+    assert server.images["group/project/swath:0.1.0"] == server.images["group/project/swath:latest"] == built.manifest
+    assert push(server, built) == 0
+
+
+@pytest.mark.parametrize("passing", [[401], [500], [503, 500]])
+def test_an_upload_for_which_the_token_was_too_old_or_that_fails_goes_again(
+    server: TokenRegistry, built: BuiltImage, passing: list[int]
+) -> None:
+    server.uploads = list(passing)
+    assert push(server, built) == 3_000_002
+    assert server.blobs[built.layers[0].digest] == b"l" * 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (
+            403,
+            (
+                "the registry {address} refuses access to group/project/swath for 'gitlab-ci-token' "
+                "(CI_REGISTRY_USER and CI_REGISTRY_PASSWORD)\n"
+                "  the password may have expired or lack the right: it needs read_registry, and write_registry to push"
+            ),
+        ),
+        (
+            413,
+            (
+                "the registry {address} takes no part of 3 MB\n"
+                "  let whatever stands before it pass more: client_max_body_size of nginx (0: any size)"
+            ),
+        ),
+        (400, "the registry says 400 Bad Request to {address}/group/project/swath:0.1.0\n  see `registry:` in swath.yaml"),
+    ],
+)
+def test_an_upload_that_is_refused(server: TokenRegistry, built: BuiltImage, status: int, message: str) -> None:
+    server.uploads = [status]
+    with pytest.raises(UserError) as caught:
+        push(server, built)
+    assert str(caught.value) == message.format(address=server.address)
+    assert "group/project/swath:0.1.0" not in server.images
 
 
 def test_no_secret_is_in_what_can_be_printed(server: TokenRegistry, capfd: pytest.CaptureFixture[str]) -> None:

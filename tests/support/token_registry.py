@@ -31,6 +31,8 @@ class TokenRegistry:
         token_status: what the token service says to right credentials.
         asked: method and path of each question.
         connections: how many there were.
+        blobs: parts of images that are there, by digest.
+        uploads: statuses that the next uploads of parts get instead of success.
     """
 
     images: dict[str, bytes] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class TokenRegistry:
     token_status: int = 200
     asked: list[str] = field(default_factory=list)
     connections: int = 0
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    uploads: list[int] = field(default_factory=list)
     stall_s: float = 2.0
     address: str = ""
 
@@ -55,6 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
         self.do_GET()
 
     def do_PUT(self) -> None:
@@ -75,11 +82,13 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(registry.stall_s)
         if path.path == "/jwt/auth":
             self.give_token(parse_qs(path.query))
-        elif not self.is_known():
+        elif not self.is_known() or self.is_too_old():
             realm = registry.challenge.partition(" ")[2] or f"http://{registry.address}/jwt/auth"
             kind = registry.challenge.partition(" ")[0]
             said = f'{kind} realm="{realm}",service="container_registry"' + (',scope="x"' if kind == "Bearer" else "")
             self.answer(401, {"WWW-Authenticate": said}, b'{"errors": []}')
+        elif "/blobs/" in path.path:
+            self.take_blob(path.path, parse_qs(path.query), body)
         else:
             self.give_manifest(path.path, body)
 
@@ -90,6 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         return said == (f"Bearer {TOKEN}" if self.registry.challenge.startswith("Bearer") else f"Basic {basic}")
 
+    def is_too_old(self) -> bool:
+        too_old = self.command == "PUT" and self.registry.uploads[:1] == [401]
+        del self.registry.uploads[: int(too_old)]
+        return too_old
+
     def give_token(self, query: dict[str, list[str]]) -> None:
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         if self.headers.get("Authorization") != f"Basic {basic}":
@@ -98,6 +112,18 @@ class _Handler(BaseHTTPRequestHandler):
         assert query["service"] == ["container_registry"]
         assert query["scope"][0].startswith("repository:")
         self.answer(self.registry.token_status, {}, json.dumps({"token": TOKEN}).encode())
+
+    def take_blob(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
+        if self.command == "POST":
+            self.answer(202, {"Location": f"{path}an-upload?state=1"})
+        elif self.command == "PUT" and self.registry.uploads:
+            self.answer(self.registry.uploads.pop(0), {})
+        elif self.command == "PUT":
+            assert query["state"] == ["1"]
+            self.registry.blobs[query["digest"][0]] = body
+            self.answer(201, {})
+        else:
+            self.answer(200 if path.rpartition("/")[2] in self.registry.blobs else 404, {})
 
     def give_manifest(self, path: str, body: bytes) -> None:
         name, _, tag = path.removeprefix("/v2/").partition("/manifests/")

@@ -250,12 +250,25 @@ class _Registries:
         _checked(begun, reference, ok=requests.codes.accepted)
         place = urljoin(begun.url, begun.headers["Location"])
         place += ("&" if "?" in place else "?") + urlencode({"digest": blob.digest})
-        auth = self._connection().shown.get(f"{host}/{repository}:pull,push", _Nobody())
-        with blob.path.open("rb") as content:
-            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
-            done = self._send(host, requests.Request("PUT", place, headers=headers, data=content), auth)
-        _checked(done, reference, ok=requests.codes.created)
+        _checked(self._upload(host, repository, place, blob), reference, ok=requests.codes.created)
         return blob.size
+
+    def _upload(self, host: str, repository: str, place: str, blob: Blob) -> requests.Response:
+        connection, scope = self._connection(), f"{host}/{repository}:pull,push"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+        ours = urlsplit(place).netloc == host  # a store behind the registry knows the upload by its address
+        with blob.path.open("rb") as content:
+            request = requests.Request("PUT", place, headers=headers, data=content)
+            done = self._send(host, request, connection.shown.get(scope, _Nobody()) if ours else _Nobody())
+            if ours and done.status_code == requests.codes.unauthorized:  # the token was too old: they live for minutes
+                connection.shown[scope] = self._shown(done, host, repository, "pull,push")
+                done = self._send(host, request, connection.shown[scope])
+        if done.status_code in _DENIED:
+            raise self._refused(host, repository)
+        if done.status_code == requests.codes.request_entity_too_large:
+            hint = "let whatever stands before it pass more: client_max_body_size of nginx (0: any size)"
+            raise UserError(f"the registry {host} takes no part of {blob.size / 1e6:.0f} MB", hint=hint)
+        return done
 
     def put_manifest(self, reference: str, body: tuple[str, bytes]) -> None:
         """Make a tag mean an image whose parts are there."""
