@@ -57,7 +57,7 @@ def test_dvc_repro_by_hand_gives_what_is_held_to_be_right(modules: Modules, tmp_
     bench = make_repository(tmp_path / "work", {})
     modules.project.write_scenes(bench.root, 64)
     modules.sides.write_side(bench, "recipe", version, 0)
-    bench.command("dvc", "remote", "add", "-q", "-d", "origin", str(tmp_path / "remote"))
+    bench.add_remote("origin", str(tmp_path / "remote"))
     bench.command("dvc", "add", "-q", *(f"data/scenes/{part}.bin" for part in modules.project.PARTS))
     said = bench.command("dvc", "repro", PYTHONPATH=str(truth.folder / "library")).stdout
     assert sorted(name for name, _ in modules.pipelines._starts(said)) == sorted(

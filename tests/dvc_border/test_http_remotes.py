@@ -52,9 +52,7 @@ def bench(tmp_path: Path, remote: HttpRemote) -> Bench:
 def with_remote(tmp_path: Path, remote: HttpRemote) -> Bench:
     """A repository that has it as its default remote."""
     bench = make_repository(tmp_path / "repo", {"file": "one", "folder/a": "two", "folder/b": "three"})
-    bench.command("dvc", "remote", "add", "-q", "-d", "far", remote.url)
-    for key, value in remote.settings.items():
-        bench.command("dvc", "remote", "modify", "-q", "far", key, value)
+    bench.add_remote("far", remote.url, **remote.settings)
     bench.write({".dvc/config.local": remote.config("far")})
     return bench
 

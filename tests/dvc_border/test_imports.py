@@ -30,7 +30,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GitServ
     )
     source.command("git", "rm", "-rq", "--cached", "file", "folder")
     source.command("dvc", "add", "-q", "file", "folder")
-    source.command("dvc", "remote", "add", "-q", "-d", "far", str(tmp_path / "source-far"))
+    source.add_remote("far", str(tmp_path / "source-far"))
     source.commit("data")
     source.command("dvc", "push", "-q")
     with serve_git(tmp_path / "git") as server:

@@ -36,7 +36,7 @@ class Case:
     def __init__(self, root: Path) -> None:
         self.far = root / "far"
         self.bench = make_repository(root / "repo", {"file": "one", "folder/a": "two", "folder/b": "three"})
-        self.bench.command("dvc", "remote", "add", "-q", "-d", "far", str(self.far))
+        self.bench.add_remote("far", str(self.far))
         self.repository = Repository(self.bench.root)
         self.hasher = Hasher(self.repository)
         self.cache = Cache(self.repository, self.hasher)
@@ -140,7 +140,7 @@ def test_dvc_pulls_what_we_push_and_we_pull_what_dvc_pushes(case: Case, tmp_path
     case.store().push([out])
     clone = Bench(tmp_path / "clone")
     bench.command("git", "clone", "-q", str(bench.root), str(clone.root))
-    clone.command("dvc", "remote", "add", "-q", "-f", "-d", "far", str(case.far))
+    clone.add_remote("far", str(case.far))
     clone.command("dvc", "pull", "-q")
     assert clone.dvc_status() == CLEAN
     clone.write({"file": "changed"})
@@ -172,7 +172,7 @@ def test_dvc_restores_from_the_run_cache_entries_that_we_write(case: Case, tmp_p
     assert (case.far / runs[0].relative_to(case.cache.folder)).read_bytes() == runs[0].read_bytes()
     clone = Bench(tmp_path / "clone")
     bench.command("git", "clone", "-q", str(bench.root), str(clone.root))
-    clone.command("dvc", "remote", "add", "-q", "-f", "-d", "far", str(case.far))
+    clone.add_remote("far", str(case.far))
     said = clone.command("dvc", "repro", "--pull").stdout
     assert "Stage 'a' is cached - skipping run, checking out outputs" in said
 

@@ -29,7 +29,7 @@ WHEN = "2026-11-22T20:00:00Z"
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     made = make_project(tmp_path)
-    made.developer.command("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    made.developer.add_remote("store", str(tmp_path / "store"))
     made.push("remote")
     return made
 
@@ -261,7 +261,7 @@ SEARCH: dict[str, Any] = {
 
 def test_two_levels_are_recorded_by_the_second(tmp_path: Path) -> None:
     project = make_project(tmp_path, SEARCH)
-    project.developer.command("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    project.developer.add_remote("store", str(tmp_path / "store"))
     project.push("remote")
     bench, fragments = ran(project)
     found = {"found.yaml": file_record(bench.read("found.yaml"))}

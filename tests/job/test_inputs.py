@@ -37,7 +37,7 @@ class Case:
         made = make_repository(root / "made", {"dvc.yaml": {"stages": STAGES}, "in.txt": "x", "data.bin": "data"})
         made.command("git", "rm", "-q", "--cached", "data.bin")
         made.command("dvc", "add", "-q", "data.bin")
-        made.command("dvc", "remote", "add", "-q", "-d", "far", str(root / "far"))
+        made.add_remote("far", str(root / "far"))
         made.run()
         made.command("dvc", "push", "-q")
         made.commit("run")

@@ -66,7 +66,7 @@ def clone(bench: Bench, folder: Path) -> Bench:
 def bench(tmp_path: Path) -> Bench:
     """Three stages that never ran, and a remote."""
     bench = make_repository(tmp_path / "repo", FILES)
-    bench.command("dvc", "remote", "add", "-q", "-d", "far", str(tmp_path / "far"))
+    bench.add_remote("far", str(tmp_path / "far"))
     bench.commit("remote")
     return bench
 
@@ -260,7 +260,7 @@ def md5(text: str) -> str:
 def searching(tmp_path: Path) -> tuple[Bench, RemoteStore]:
     """A workflow whose scenes a search finds, and its remote."""
     bench = make_repository(tmp_path / "repo", SEARCH)
-    bench.command("dvc", "remote", "add", "-q", "-d", "far", str(tmp_path / "far"))
+    bench.add_remote("far", str(tmp_path / "far"))
     bench.commit("remote")
     return bench, RemoteStore(Repository(bench.root))
 

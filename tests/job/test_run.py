@@ -397,7 +397,7 @@ def test_imports_come_from_their_repository_and_other_data_from_the_remote_it_na
     source = make_repository(tmp_path / "source", {"git.txt": "git\n"})
     source.write({"folder/a": "a\n", "folder/b": "b\n"})
     source.command("dvc", "add", "-q", "folder")
-    source.command("dvc", "remote", "add", "-q", "-d", "far", str(tmp_path / "source-far"))
+    source.add_remote("far", str(tmp_path / "source-far"))
     source.commit("data")
     source.command("dvc", "push", "-q")
     stage = {"cmd": "cat git.txt folder/a own > all", "deps": ["git.txt", "folder/a", "own"], "outs": ["all"]}

@@ -33,7 +33,7 @@ def test_what_is_no_duration_is_told() -> None:
 def repository(tmp_path: Path) -> Repository:
     """One whose default remote nobody may read."""
     bench = make_repository(tmp_path / "repo", {"dvc.yaml": {"stages": {}}})
-    bench.command("dvc", "remote", "add", "-d", "store", "s3://swath/forest")
+    bench.add_remote("store", "s3://swath/forest")
     return Repository(bench.root)
 
 

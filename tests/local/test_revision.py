@@ -23,7 +23,7 @@ STAGES = {
 def bench(tmp_path: Path) -> Bench:
     """A repository whose stages ran, were committed and pushed to a remote; then its data is gone."""
     made = make_repository(tmp_path / "repo", {"in.txt": "1", "dvc.yaml": {"stages": STAGES}})
-    made.command("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "remote"))
+    made.add_remote("store", str(tmp_path / "remote"))
     made.swath("run", "-q", check=True)
     made.command("dvc", "push", "-q")
     made.commit("ran")

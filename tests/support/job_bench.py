@@ -108,7 +108,7 @@ class JobBench:
         self.root, self.far, self.environ = root, far or root / "far", environ
         self.far.mkdir(parents=True, exist_ok=True)
         self.bench = make_repository(root / "repo", files)
-        self.bench.command("dvc", "remote", "add", "-q", "-d", "far", url or str(self.far))
+        self.bench.add_remote("far", url or str(self.far))
         self.bench.commit("remote")
         self._clones = itertools.count(1)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from configobj import ConfigObj
 
 from swath.dvc_border.repository import Repository
 from swath.local.run import RunOptions, RunSummary, run_workflows
@@ -75,6 +76,13 @@ class Bench:
     def lock(self, name: str = "dvc.lock") -> dict[str, Any]:
         """The entries of a lock."""
         return dict(yaml.safe_load(self.read(name))["stages"])
+
+    def add_remote(self, name: str, url: str, **settings: str) -> None:
+        """As `dvc remote add --default`, which takes a second."""
+        config = ConfigObj(str(self.root / ".dvc/config"))
+        config.setdefault("core", {})["remote"] = name
+        config[f'remote "{name}"'] = {"url": url, **settings}
+        config.write()
 
     def commit(self, message: str = "change") -> None:
         """Commit everything."""

@@ -135,7 +135,7 @@ def small_project(root: Path, remote_url: str, remote: str = "origin") -> Bench:
     """The repository, committed, with a default remote."""
     bench = make_repository(root, {})
     bench.write(project_files())
-    bench.command("dvc", "remote", "add", "-q", "-d", remote, remote_url)
+    bench.add_remote(remote, remote_url)
     bench.command("dvc", "config", "core.analytics", "false")
     bench.commit("Project")
     return bench

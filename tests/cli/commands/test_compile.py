@@ -96,7 +96,7 @@ def test_without_a_commit(tmp_path: Path) -> None:
 
 
 def test_a_merge_request_from_a_fork_is_planned_without_asking_anybody(bench: Bench) -> None:
-    bench.command("dvc", "remote", "add", "-q", "-d", "far", "ssh://nobody@127.0.0.1:9/none")
+    bench.add_remote("far", "ssh://nobody@127.0.0.1:9/none")
     bench.write({"swath.yaml": "registry: 127.0.0.1:9/none\ndefault_image: python:3.12\n"})
     bench.commit("unreachable")
     fork = {"CI_MERGE_REQUEST_IID": "1", "CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"}

@@ -102,7 +102,7 @@ def test_a_revision_agrees_with_dvc_repro_allow_missing(bench: Bench, tmp_path: 
 
 
 def test_what_the_remote_lost(bench: Bench, tmp_path: Path) -> None:
-    bench.command("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    bench.add_remote("store", str(tmp_path / "store"))
     bench.command("dvc", "push", "-q")
     assert decisions(bench, "--rev", "HEAD", "--verify-remote") == {"first": "unchanged", "second": "unchanged"}
     for path in (tmp_path / "store").rglob("*"):
