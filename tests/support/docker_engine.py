@@ -29,7 +29,7 @@ SETUP: Final = Path(__file__).with_name("setup-docker.sh")
 PYTHON_IMAGE: Final = "swath-test/python:1"
 BUSYBOX_IMAGE: Final = "swath-test/busybox:1"
 IMAGES: Final = (
-    BUSYBOX_IMAGE, PYTHON_IMAGE, *(f"swath-test/{name}:1" for name in ("node", "sshd", "gcl-util", "docker-cli")),
+    BUSYBOX_IMAGE, PYTHON_IMAGE, *(f"swath-test/{name}:1" for name in ("node", "sshd", "gcl-util", "docker-cli", "buildah")),
 )  # fmt: skip
 BASE_OVERRIDE: Final = "SWATH_BUILD_ARG_BASE"
 _START_TIMEOUT_S: Final = 60

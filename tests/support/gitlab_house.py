@@ -32,12 +32,14 @@ class HouseRunner:
         tags: that it has; it takes the jobs that ask for no others.
         volumes: `host:container`, for all its jobs.
         user: of its containers; empty: the image's.
+        options: further ones of `docker run`.
     """
 
     tags: tuple[str, ...]
     volumes: tuple[str, ...] = ()
     user: str = ""
     concurrency: int = 2
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.slots = threading.Semaphore(self.concurrency)

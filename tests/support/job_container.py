@@ -51,6 +51,7 @@ class Task:
         refs: further refs that are fetched: `+refs/heads/main:refs/remotes/origin/main`.
         volumes: `host:container`.
         user: that the runner starts containers as; empty: the image's.
+        options: further ones of `docker run`.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Task:
     timeout_s: float
     volumes: tuple[str, ...] = ()
     user: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass
@@ -163,6 +165,7 @@ def _container(task: Task, attempt: Attempt) -> int:
     argv += [f"--volume={attempt.folder / 'builds'}:/builds", *(f"--volume={volume}" for volume in task.volumes)]
     argv += [f"--env={name}={value}" for name, value in variables.items()]
     argv += [f"--user={task.user}"] if task.user else []
+    argv += task.options
     first, *further = task.entrypoint or ("",)
     argv += [f"--entrypoint={first}"] if task.entrypoint is not None else []
     argv += [task.image, *further, "sh", "-c", _DETECT]

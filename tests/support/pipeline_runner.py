@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from support.gitlab_house import House
+    from support.gitlab_house import House, HouseRunner
 
 _GLOBAL: Final = {"stages", "workflow", "variables", "default"}
 _JOB: Final = {
@@ -243,7 +243,7 @@ class Pipeline:
         attempt = Attempt(number, self.house.folder / f"job-{variables['CI_JOB_ID']}")
         attempt.folder.mkdir(parents=True)
         job.attempts.append(attempt)
-        task = self._task(job, variables, runner.volumes, runner.user)
+        task = self._task(job, variables, runner)
         with runner.slots:
             run_attempt(task, attempt, self._inputs(job), self.house.watch)
         artifacts = job.keywords.get("artifacts", {})
@@ -253,7 +253,7 @@ class Pipeline:
             collect_artifacts(attempt, [expand(path, variables) for path in artifacts.get("paths", [])], job.artifacts)
         return attempt
 
-    def _task(self, job: JobRun, variables: dict[str, str], volumes: tuple[str, ...], user: str) -> Task:
+    def _task(self, job: JobRun, variables: dict[str, str], runner: HouseRunner) -> Task:
         assert not job.keywords.get("services"), "services are not run here"
         image = job.keywords["image"]
         entrypoint = image.get("entrypoint") if isinstance(image, dict) else None
@@ -272,8 +272,9 @@ class Pipeline:
             depth=int(variables.get("GIT_DEPTH", "20")),
             refs=refs,
             timeout_s=_seconds(job.keywords.get("timeout")),
-            volumes=volumes,
-            user=user,
+            volumes=runner.volumes,
+            user=runner.user,
+            options=runner.options,
         )
 
     def _inputs(self, job: JobRun) -> list[Path]:

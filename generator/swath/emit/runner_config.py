@@ -34,7 +34,6 @@ EXECUTORS: Final[tuple[Executor, ...]] = get_args(Executor)
 _OUTPUT_LIMIT_KIB: Final = 65_536  # of a job's log; the runner's own 4 MiB cut long trainings, GitLab fails at 100 MB
 _FALLBACK_IMAGE: Final = "debian:12-slim"  # gitlab-runner wants one; all jobs of Swath name theirs
 _SOCKET: Final = "/var/run/docker.sock"
-_BUILDS: Final = "/srv/gitlab-runner/builds"
 _OPENSTACK: Final = "ghcr.io/sardinasystems/fleeting-plugin-openstack:latest"
 # What rootless builders do (user namespaces, mounts) is forbidden by Docker's default profiles.
 _ROOTLESS: Final = ("seccomp:unconfined", "apparmor:unconfined")
@@ -133,8 +132,6 @@ def _runner(runner: Runner, token: str, shm: int, settings: Settings, options: R
     table["limit"] = runner.concurrency
     table["request_concurrency"] = min(runner.concurrency, 4)
     table["output_limit"] = _OUTPUT_LIMIT_KIB
-    if settings.execution == "docker" and options.executor != "kubernetes":
-        table["builds_dir"] = _BUILDS
     environment = [f"{variable}={path}" for variable, path in _volume_variables(options)]
     if environment:
         table["environment"] = environment
@@ -170,8 +167,6 @@ def _feature_flags(runner: Runner, options: RunnerOptions) -> dict[str, bool]:
 def _docker(runner: Runner, shm: int, settings: Settings, options: RunnerOptions) -> dict[str, Any]:
     builds = runner == options.builds_on
     volumes = ["/cache", *_mounts(runner, options)]
-    if settings.execution == "docker":
-        volumes.append(f"{_BUILDS}:{_BUILDS}")  # the engine must know the checkout by the same path
     if settings.execution == "docker" or (builds and settings.builder == "docker"):
         volumes.append(f"{_SOCKET}:{_SOCKET}")
     if builds and settings.builder == "dind":

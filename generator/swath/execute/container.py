@@ -4,8 +4,9 @@
     run        image -> staging folder -> sandbox -> container -> outputs into the workspace -> outcome
 
 Each process that runs stages has a session (a locked folder, see `staging.py`). A killed runner's containers are
-removed at once by a small watchdog process, and what that one misses, by the next run: `remove_orphans`. The SDK is
-loaded when the first container starts. Explained in docs/explanation/runtimes.md.
+removed at once by a small watchdog process; when its whole container is killed, by a sentinel in another one; and what
+those miss, by the next run: `remove_orphans`. The SDK is loaded when the first container starts. Explained in
+docs/explanation/runtimes.md.
 """
 
 from __future__ import annotations
@@ -140,8 +141,10 @@ class DockerRuntime:
         with self._lock:
             if root not in self._sessions:
                 _clear(engine, root)
-                self._sessions[root] = staging.Session(root)
-                self._ends.callback(self._sessions[root].close)
+                session = self._sessions[root] = staging.Session(root)
+                self._ends.callback(session.close)
+                label, name = f"{LABEL}.session={session.identifier}", f"{LABEL}-sentinel-{session.identifier}"
+                self._ends.enter_context(engine.guarding(label, name))
             return self._sessions[root]
 
     def _sandbox(self, engine: Engine, invocation: Invocation, staged: Staging, image: str) -> Sandbox:

@@ -11,6 +11,7 @@ import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -18,6 +19,7 @@ import urllib3
 from docker import errors
 
 from swath.errors import InterruptedRunError, PassingFaultError, UserError
+from swath.execute.own_container import own_container, start_sentinel
 from swath.execute.reach import engine_address
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class Engine:
                     base_url=self.address, version="auto", timeout=_REQUEST_TIMEOUT_S, max_pool_size=_POOL_SIZE
                 )
             info = client.info()
+            self.own = own_container(client.api)
         self.api: APIClient = client.api
         options = " ".join(info.get("SecurityOptions") or ())
         self.facts = EngineFacts(
@@ -101,6 +104,14 @@ class Engine:
     def close(self) -> None:
         """Close the connections."""
         self.api.close()
+
+    def path(self, path: str) -> str:
+        """Where a file or folder of this machine lies for the engine.
+
+        Raises:
+            UserError: in our own container, where the engine cannot mount it from.
+        """
+        return self.own.on_engine(path) if self.own else path
 
     def image(self, reference: str) -> str | None:
         """The id of what the engine has under this name, digest or id; None: nothing."""
@@ -155,6 +166,25 @@ class Engine:
                 if error.status_code != requests.codes.conflict:
                     raise
                 self._wait_until_gone(container)  # somebody else is just removing it
+
+    @contextlib.contextmanager
+    def guarding(self, label: str, name: str) -> Iterator[None]:
+        """Have the containers with this label removed when our own container ends, however it ends.
+
+        Args:
+            name: of the container that does it; there is none where we are in no container, or may not start it.
+        """
+        address = urlsplit(self.address)
+        if self.own is None or address.scheme != "unix":
+            yield
+            return
+        with contextlib.suppress(UserError, PassingFaultError), translated(self.address):
+            start_sentinel(self.api, self.own, name, address.path, label)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(UserError, PassingFaultError):  # it ends with our container
+                self.remove(name)
 
     def _wait_until_gone(self, container: str) -> None:
         """Wait while another one's removal goes on; until then, its mounts are in use."""

@@ -103,7 +103,7 @@ def _create(engine: Engine, name: str, sandbox: Sandbox) -> str:
     api = engine.api
     host = api.create_host_config(
         mounts=[
-            types.Mount(target=bind.target, source=bind.source, type="bind", read_only=bind.read_only)
+            types.Mount(target=bind.target, source=engine.path(bind.source), type="bind", read_only=bind.read_only)
             for bind in sandbox.binds
         ],
         read_only=True,
