@@ -256,11 +256,13 @@ again buildctl-daemonless.sh build --progress plain --frontend dockerfile.v0 \\
   --import-cache "$cache" --export-cache "$cache,mode=max,ignore-error=true" --output "$output\"""",
     "docker": _ENGINE_BUILD,
     "dind": _ENGINE_BUILD,
+    # `push` heeds the variable no more once `bud` has left a folder of another driver beside its own.
     "buildah": f"""\
+STORAGE_DRIVER=${{STORAGE_DRIVER:-vfs}}
 cache=$repository.{_CACHE}
 again buildah bud $verify --format docker --layers --cache-from "$cache" --cache-to "$cache" \\
   --file "$recipe/Dockerfile" --tag "$image" @OPTIONS@ "$context"
-for tag; do again buildah push $verify "$image" "docker://$tag"; done""",
+for tag; do again buildah --storage-driver "$STORAGE_DRIVER" push $verify "$image" "docker://$tag"; done""",
 }
 _VARIABLES: Final[dict[Builder, dict[str, str]]] = {
     "buildkit": {"BUILDKITD_FLAGS": "--oci-worker-no-process-sandbox"},
