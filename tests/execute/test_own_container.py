@@ -39,8 +39,8 @@ def test_a_path_of_ours_on_the_engines_machine(path: str, expected: str) -> None
 
 def test_what_the_container_keeps_to_itself_cannot_be_shown_to_another() -> None:
     with pytest.raises(UserError) as error:
-        OwnContainer(ID, "sha256:1", (("/builds", "/srv"),)).on_engine("/work/data")
+        OwnContainer(ID, "sha256:1", (("/builds", "/srv"),)).on_engine("/data/archive")
     assert str(error.value) == (
-        "/work/data is in the container that Swath runs in, and the Docker engine cannot show it to another one\n"
+        "/data/archive is in the container that Swath runs in, and the Docker engine cannot show it to another one\n"
         "  let the repository lie in a volume or a folder of the machine, or use --runtime process"
     )
