@@ -167,6 +167,22 @@ def test_a_stall_in_the_last_try_is_told() -> None:
     assert str(caught.value) == "ours: nothing moved for 0.1 s"
 
 
+def test_time_in_which_this_machine_slept_is_not_the_remotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept_s = [0.0]
+    clock = time.monotonic
+    monkeypatch.setattr("swath.dvc_border.patience.time.monotonic", lambda: clock() + slept_s[0])
+
+    def work(item: str, _pulse: Pulse) -> str:
+        time.sleep(0.3)
+        slept_s[0] += 3600
+        time.sleep(0.5)
+        return item
+
+    far = Far()
+    far.work = work  # type: ignore[method-assign]
+    assert far.do("a", patience=Patience(stall_s=20, pauses_s=())) == ["a"]
+
+
 def test_slow_work_whose_bytes_move_does_not_stall() -> None:
     def work(item: str, pulse: Pulse) -> str:
         for _ in range(9):
@@ -225,9 +241,9 @@ def test_a_stop_ends_many_short_pieces_of_work_and_what_waits_is_left() -> None:
 def test_every_word_of_progress_is_a_beat() -> None:
     pulse = Pulse()
     for tell in (pulse.beat, lambda: pulse.set_size(1), lambda: pulse.absolute_update(1), pulse.relative_update):
-        pulse.last = 0.0
+        before = pulse.beats
         tell()
-        assert pulse.last > 0
+        assert pulse.beats == before + 1
     assert pulse.branched("a", "b") is pulse
 
 

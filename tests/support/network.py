@@ -24,6 +24,7 @@ class Line:
         delay_s: one way, each way.
         bytes_per_s: each way; 0: as fast as it goes.
         refuse: close new connections at once.
+        refuse_next: so many more, then no more.
         up: bytes that went to the server.
         down: bytes that came from it.
         connections: that were made.
@@ -34,6 +35,7 @@ class Line:
     delay_s: float = 0.0
     bytes_per_s: int = 0
     refuse: bool = False
+    refuse_next: int = 0
     up: int = 0
     down: int = 0
     connections: int = 0
@@ -103,7 +105,8 @@ def _serve(loop: asyncio.AbstractEventLoop, line: Line, port: int, ready: thread
 
 
 async def _connection(line: Line, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    if line.refuse:
+    if line.refuse or line.refuse_next > 0:
+        line.refuse_next -= line.refuse_next > 0
         line.refused += 1
         writer.transport.abort()
         return

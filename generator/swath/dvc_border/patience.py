@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from fsspec.callbacks import Callback  # type: ignore[import-untyped]
@@ -22,6 +22,7 @@ from swath.errors import InterruptedRunError, SwathError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _LOOK_S: Final = 0.2
+_LONGEST_LOOK_S: Final = 2 * _LOOK_S
 _STALL_S: Final = 120.0
 _FIRST_PAUSES_S: Final = (1.0, 4.0, 15.0, 40.0)
 _LONGEST_PAUSE_S: Final = 120.0
@@ -56,11 +57,11 @@ class Pulse(Callback):  # type: ignore[misc]  # fsspec has no types
 
     def __init__(self) -> None:
         super().__init__()
-        self.last = time.monotonic()
+        self.beats = 0
 
     def beat(self) -> None:
         """Something moved."""
-        self.last = time.monotonic()
+        self.beats += 1
 
     def set_size(self, _size: int) -> None:
         """How much there is."""
@@ -99,6 +100,28 @@ class _Round(Generic[Item, Result]):
                 self.ended.put((number, self.work(item, self.pulse), None))
             except Exception as error:  # noqa: BLE001 - handed to the caller, which knows the libraries' errors
                 self.ended.put((number, None, error))
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Counts how long nothing has moved.
+
+    A look that comes late says that this machine slept or had no processor for us: that time is not the remote's.
+    """
+
+    pulse: Pulse
+    beats: int = 0
+    idle_s: float = 0.0
+    looked: float = field(default_factory=time.monotonic)
+
+    def look(self) -> float:
+        """How long nothing has moved, in seconds; to be called about every `_LOOK_S`."""
+        now = time.monotonic()
+        since_s, self.looked = now - self.looked, now
+        moved = self.pulse.beats != self.beats
+        self.beats = self.pulse.beats
+        self.idle_s = 0.0 if moved else self.idle_s + min(since_s, _LONGEST_LOOK_S)
+        return self.idle_s
 
 
 def try_patiently(
@@ -165,6 +188,7 @@ def _once(
     for _ in range(min(jobs, len(left))):
         threading.Thread(target=one.serve, daemon=True).start()
     failed: list[Exception] = []
+    watch = _Watch(one.pulse)
     count = 0
     while count < len(left):
         if stop is not None and stop.is_set():
@@ -173,7 +197,7 @@ def _once(
         try:
             number, result, error = one.ended.get(timeout=_LOOK_S)
         except queue.Empty:
-            if time.monotonic() - one.pulse.last > stall_s:
+            if watch.look() > stall_s:
                 _drain(one.waiting)
                 failed.append(TimeoutError(f"nothing moved for {stall_s:g} s"))
                 return failed
