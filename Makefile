@@ -35,6 +35,7 @@ experiments: .make/run ## after demo: another model, another band set, and the t
 
 test: .make/dev docker ## everything the tests need, then all tests
 	@ruff check generator tests services
+	@ruff format --check -q generator tests services
 	@mypy
 	@$(PYTEST) tests
 	@swath service test
@@ -47,6 +48,7 @@ docker:
 
 lint: .make/dev ## style, types, and this repository's own workflow
 	@ruff check generator tests services
+	@ruff format --check -q generator tests services
 	@mypy
 	@swath lint
 

@@ -60,7 +60,9 @@ def draw_compile(rows: list[dict[str, Any]]) -> plt.Figure:
             axes.yaxis.set_major_formatter(_PLAIN)
         for value, text, colour in bars:
             axes.axhline(value, color=colour, linewidth=0.8, linestyle=":")
-            axes.annotate(f"{text}: {value:,}", (stages[0], value), (0, 2), textcoords="offset points", color=colour, fontsize=8)
+            axes.annotate(
+                f"{text}: {value:,}", (stages[0], value), (0, 2), textcoords="offset points", color=colour, fontsize=8
+            )
     time.set_ylim(0, 17)
     time.legend(loc="center left")
     return figure
@@ -77,7 +79,12 @@ def draw_pipelines(document: dict[str, Any]) -> plt.Figure:
         ("MB from the DVC remote (line: least)", lambda each: each["down"] / 1e6),
         ("MB to the DVC remote (line: least)", lambda each: each["up"] / 1e6),
     )
-    least = (None, lambda each: len(each["least"]["stages"]), lambda each: each["least"]["down"] / 1e6, lambda each: each["least"]["up"] / 1e6)
+    least = (
+        None,
+        lambda each: len(each["least"]["stages"]),
+        lambda each: each["least"]["down"] / 1e6,
+        lambda each: each["least"]["up"] / 1e6,
+    )
     for axes, (title, value), lower in zip(panels.flat, quantities, least, strict=True):
         for number, (side, (label, colour)) in enumerate(_SIDES.items()):
             for at, case in enumerate(cases):
@@ -87,13 +94,25 @@ def draw_pipelines(document: dict[str, Any]) -> plt.Figure:
                 place, height = at + 0.27 * (number - 1), statistics.median(value(each) for each in runs)
                 axes.bar(place, height, 0.25, color=colour, label=label if at == 0 else None)
                 if title.startswith("stages") and any(each["wrong"] for each in runs):
-                    axes.annotate("wrong", (place, height), (0, 2), textcoords="offset points", ha="center", fontsize=7, color="#c53030")
+                    axes.annotate(
+                        "wrong",
+                        (place, height),
+                        (0, 2),
+                        textcoords="offset points",
+                        ha="center",
+                        fontsize=7,
+                        color="#c53030",
+                    )
         if lower:
             for at, case in enumerate(cases):
                 height = lower(next(each for each in found if each["case"] == case))
                 axes.hlines(height, at - 0.42, at + 0.42, color="black", linewidth=1.2)
         axes.set_title(title)
-        axes.set_xticks(range(len(cases)), [case.replace("`", "").replace(" in an image", "\nin an image") for case in cases], fontsize=7.5)
+        axes.set_xticks(
+            range(len(cases)),
+            [case.replace("`", "").replace(" in an image", "\nin an image") for case in cases],
+            fontsize=7.5,
+        )
         axes.grid(visible=False, axis="x")
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

@@ -15,7 +15,11 @@ import yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-STEPS: Final = (("download", "scenes.txt", "raw/{k}"), ("filter", "raw/{k}", "filtered/{k}"), ("tile", "filtered/{k}", "tiles/{k}"))
+STEPS: Final = (
+    ("download", "scenes.txt", "raw/{k}"),
+    ("filter", "raw/{k}", "filtered/{k}"),
+    ("tile", "filtered/{k}", "tiles/{k}"),
+)
 
 
 def stage_count(scenes: int) -> int:
@@ -63,7 +67,11 @@ def _makefile(keys: list[str]) -> str:
 def _snakefile(keys: list[str]) -> str:
     rules = [f"K = {keys!r}", 'rule all:\n    input: "model"']
     for name, source, target in STEPS:
-        rules.append(f'rule {name}:\n    input: "{source}"\n    output: "{target}"\n    shell: "cp {{input}} {{output}}"')
-    rules.append('rule combine:\n    input: expand("tiles/{k}", k=K)\n    output: "combined"\n    shell: "cat tiles/* > {output}"')
+        rules.append(
+            f'rule {name}:\n    input: "{source}"\n    output: "{target}"\n    shell: "cp {{input}} {{output}}"'
+        )
+    rules.append(
+        'rule combine:\n    input: expand("tiles/{k}", k=K)\n    output: "combined"\n    shell: "cat tiles/* > {output}"'
+    )
     rules.append('rule train:\n    input: "combined"\n    output: "model"\n    shell: "cp {input} {output}"')
     return "\n".join(rules) + "\n"

@@ -40,6 +40,7 @@ def main() -> None:
 
 def run(base: Path, scenes: int, options: argparse.Namespace) -> None:
     """A first run of the whole graph on four jobs."""
+
     def fresh() -> Path:
         copy = base / "copy"
         shutil.rmtree(copy, ignore_errors=True)
@@ -73,7 +74,9 @@ def _dvc_for_a_while(folder: Path, stages: int, seconds: float) -> Measured | No
     lock = folder / "dvc.lock"
     done = lock.read_text().count("\n    cmd:") if lock.exists() else 0
     if not done:
-        print(f"dvc repro finished no stage in {took:.0f} s: left out; give it more with --dvc-seconds", file=sys.stderr)
+        print(
+            f"dvc repro finished no stage in {took:.0f} s: left out; give it more with --dvc-seconds", file=sys.stderr
+        )
         return None
     note = f"{done} stages in {took:.0f} s" + ("" if done >= stages else ", scaled up")
     return Measured("dvc repro", took / done * stages, 0.0, 0.0, note)

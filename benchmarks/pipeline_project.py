@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 PARTS: Final = ("a", "b", "c", "d")
 STARTED: Final = "BENCH-STARTED"
 METRIC: Final = "results/score.json"
-_SAY: Final = f'import time; print("{STARTED}", options.stage, time.monotonic(), flush=True); time.sleep(options.work)\n'
+_SAY: Final = (
+    f'import time; print("{STARTED}", options.stage, time.monotonic(), flush=True); time.sleep(options.work)\n'
+)
 _OPTIONS: Final = """\
 import argparse, os
 parser = argparse.ArgumentParser()
@@ -106,7 +108,9 @@ def stages() -> tuple[BenchStage, ...]:
     last = "--model data/model.bin --crop data/crops/d.bin --out data/map.bin --metrics " + METRIC
     return (
         *crop_mask,
-        BenchStage("train", "train", "--inputs data/masks --rate {rate} --out data/model.bin", masks, ("data/model.bin",)),
+        BenchStage(
+            "train", "train", "--inputs data/masks --rate {rate} --out data/model.bin", masks, ("data/model.bin",)
+        ),
         BenchStage("evaluate", "evaluate", last, ("data/model.bin", "data/crops/d.bin"), ("data/map.bin",), (METRIC,)),
     )
 
@@ -236,7 +240,9 @@ class Truth:
         return Least(tuple(stage.name for stage in ran), down, new)
 
     def _key(self, stage: BenchStage, version: Version) -> str:
-        program = programs(version)[f"services/{stage.service}/{stage.service}.{'sh' if stage.service == 'mask' else 'py'}"]
+        program = programs(version)[
+            f"services/{stage.service}/{stage.service}.{'sh' if stage.service == 'mask' else 'py'}"
+        ]
         extra = [version.rate, version.library] if stage.service == "train" else []
         return repr((stage.name, program, extra, [_md5(self.folder / path) for path in stage.deps]))
 

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 SIDES: Final = ("swath", "recipe", "tuned")
 BASE: Final = "swath-bench/dvc:1"
-_ENTRY: Final = {"crop": "python crop.py", "mask": "sh mask.sh", "train": "python train.py", "evaluate": "python evaluate.py"}
+_ENTRY: Final = {
+    "crop": "python crop.py",
+    "mask": "sh mask.sh",
+    "train": "python train.py",
+    "evaluate": "python evaluate.py",
+}
 _PARAMETERS: Final = {
     "crop": {"input": "file", "out": "file"},
     "mask": {"input": "file", "out": "file"},
@@ -46,7 +51,12 @@ def _swath_files(version: Version, work: float) -> dict[str, Any]:
     }
     for name, entry in _ENTRY.items():
         library = [LIBRARY.format(version=version.library)] if name == "train" else []
-        lines = [f"FROM swath-test/{_BASES[name]}:1", *library, f"COPY {entry.split()[1]} /opt/service/", "WORKDIR /work"]
+        lines = [
+            f"FROM swath-test/{_BASES[name]}:1",
+            *library,
+            f"COPY {entry.split()[1]} /opt/service/",
+            "WORKDIR /work",
+        ]
         files[f"services/{name}/Dockerfile"] = "\n".join(lines) + "\n"
         files[f"services/{name}/service.yaml"] = {
             "name": name,

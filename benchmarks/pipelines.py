@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=4_000_000, help="bytes of a scene; there are four")
     parser.add_argument("--work", type=float, default=0.0, help="seconds that each stage works")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
-    parser.add_argument("--cases", type=int, nargs="+", default=list(range(len(CASES))), help="by number, from 0; 0 comes first")
+    parser.add_argument(
+        "--cases", type=int, nargs="+", default=list(range(len(CASES))), help="by number, from 0; 0 comes first"
+    )
     parser.add_argument("--figures", type=Path, help="a file for the figures as JSON")
     options = parser.parse_args()
     found: list[Figures] = []
@@ -227,7 +229,10 @@ def run_case(place: Place, project: GitLabProject, truth: Truth, pushed: Pushed)
         place.line.down, place.line.up, place.registry.up, executed, pushed.least,
         list(wrong(lock, metric, project.remote_folder, truth)),
     )  # fmt: skip
-    print(f"{found.side:7} {found.case:22} {found.wall_s:6.1f} s, stages: {len(executed)}, wrong: {found.wrong}", file=sys.stderr)
+    print(
+        f"{found.side:7} {found.case:22} {found.wall_s:6.1f} s, stages: {len(executed)}, wrong: {found.wrong}",
+        file=sys.stderr,
+    )
     return found
 
 

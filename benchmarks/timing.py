@@ -26,7 +26,13 @@ class Measured:
 
 
 def measure(
-    name: str, command: Sequence[str], folder: Path, *, runs: int = 3, prepare: Callable[[], Path] | None = None, limit_s: float = 600
+    name: str,
+    command: Sequence[str],
+    folder: Path,
+    *,
+    runs: int = 3,
+    prepare: Callable[[], Path] | None = None,
+    limit_s: float = 600,
 ) -> Measured | None:
     """Run a command several times, after one run that does not count unless `prepare` makes each run fresh.
 

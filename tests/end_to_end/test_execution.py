@@ -63,7 +63,9 @@ def test_services_run_in_containers_beside_the_job(small: GitLabProject, tmp_pat
     assert small.ran(first) == sorted(STAGES)
     (draw,) = (job for job in first.all_jobs() if job.name.startswith("draw"))
     assert [attempt.exit_code for attempt in draw.attempts] == [137, 130, 0]
-    assert draw.attempts[1].log.endswith("the job was stopped; what it has finished is kept, a retry goes on from here\n")
+    assert draw.attempts[1].log.endswith(
+        "the job was stopped; what it has finished is kept, a retry goes on from here\n"
+    )
     (container,) = seen
     assert sorted(variable.partition("=")[0] for variable in container["Config"]["Env"]) == [
         "CUDA_VISIBLE_DEVICES", "DVC_ROOT", "DVC_STAGE", "HOME", "LANG", "NVIDIA_VISIBLE_DEVICES", "PATH", "PIP_CERT",
@@ -100,7 +102,8 @@ def test_services_run_in_containers_beside_the_job(small: GitLabProject, tmp_pat
 
 
 @pytest.mark.skipif(
-    "SWATH_TEST_BUILDAH" not in os.environ, reason="takes minutes with buildah's slowest storage: SWATH_TEST_BUILDAH=1 runs it"
+    "SWATH_TEST_BUILDAH" not in os.environ,
+    reason="takes minutes with buildah's slowest storage: SWATH_TEST_BUILDAH=1 runs it",
 )
 def test_images_are_built_without_an_engine(alone: GitLabProject) -> None:
     base = f"{alone.house.registry}/base/busybox:1"  # buildah asks no engine

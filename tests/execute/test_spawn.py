@@ -21,7 +21,9 @@ def said(way: Start, folder: Path, script: str, *words: str, stdin: int | None =
     """What a shell script says on stdout and stderr."""
     path = folder / "said"
     with path.open("wb") as log:
-        program = Program("/bin/sh", ["sh", "-c", script, *words], str(folder), {"A": "ü", "B": ""}, stdin, log.fileno())
+        program = Program(
+            "/bin/sh", ["sh", "-c", script, *words], str(folder), {"A": "ü", "B": ""}, stdin, log.fileno()
+        )
         _, status = os.waitpid(way(program), 0)
     assert status == 0
     return path.read_text()

@@ -255,7 +255,10 @@ def test_an_upload_for_which_the_token_was_too_old_or_that_fails_goes_again(
                 "  let whatever stands before it pass more: client_max_body_size of nginx (0: any size)"
             ),
         ),
-        (400, "the registry says 400 Bad Request to {address}/group/project/swath:0.1.0\n  see `registry:` in swath.yaml"),
+        (
+            400,
+            "the registry says 400 Bad Request to {address}/group/project/swath:0.1.0\n  see `registry:` in swath.yaml",
+        ),
     ],
 )
 def test_an_upload_that_is_refused(server: TokenRegistry, built: BuiltImage, status: int, message: str) -> None:

@@ -83,7 +83,9 @@ def test_an_engine_loads_the_archive(tmp_path: Path) -> None:
     image, name = small_image(tmp_path), f"swath-test/archive:{os.getpid()}"
     write_archive(image, name, tmp_path / "image.tar")
     try:
-        loaded = subprocess.run(["docker", "load", "-qi", str(tmp_path / "image.tar")], capture_output=True, text=True, check=True)
+        loaded = subprocess.run(
+            ["docker", "load", "-qi", str(tmp_path / "image.tar")], capture_output=True, text=True, check=True
+        )
         assert loaded.stdout == f"Loaded image: {name}\n"
     finally:
         subprocess.run(["docker", "rmi", "-f", name], capture_output=True, check=False)

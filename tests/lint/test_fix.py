@@ -1,4 +1,3 @@
-
 """`swath lint --fix`: only the wanted lines come in, everything else stays to the byte."""
 
 from __future__ import annotations

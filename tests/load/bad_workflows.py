@@ -1,4 +1,3 @@
-
 """Wrong dvc.yaml files, each with the whole message that it must give."""
 
 from __future__ import annotations

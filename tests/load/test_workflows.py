@@ -43,7 +43,11 @@ def test_bytes_that_are_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_several_files_are_reported_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {"dvc.yaml": "stages: [\n", "a/dvc.yaml": "stages:\n  x: {cm: y}\n", "b/dvc.yaml": "stages:\n  x: {cmd: y}\n"}
+    files = {
+        "dvc.yaml": "stages: [\n",
+        "a/dvc.yaml": "stages:\n  x: {cm: y}\n",
+        "b/dvc.yaml": "stages:\n  x: {cmd: y}\n",
+    }
 
     with pytest.raises(FindingsError) as caught:
         _load(tmp_path, files, monkeypatch)

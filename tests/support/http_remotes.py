@@ -96,4 +96,3 @@ def serve_s3() -> Iterator[HttpRemote]:
         yield HttpRemote(f"s3://{_BUCKET}", {"endpointurl": address, "region": "us-east-1"}, keys, {})
     finally:
         server.stop()
-

@@ -51,8 +51,17 @@ def cassette_rules(path: Path) -> list[Rule]:
         text = answer["body"]["string"]
         body = text if isinstance(text, bytes) else text.encode()
         body = body.replace(f"{address.scheme}://{address.netloc}".encode(), b"{host}")
-        kind = next((value[0] for name, value in answer["headers"].items() if name.lower() == "content-type"), "text/plain")
-        rule = Rule("^" + re.escape(address.path) + r"(\?|$)", body, answer["status"]["code"], request["method"], {"Content-Type": kind}, 1)
+        kind = next(
+            (value[0] for name, value in answer["headers"].items() if name.lower() == "content-type"), "text/plain"
+        )
+        rule = Rule(
+            "^" + re.escape(address.path) + r"(\?|$)",
+            body,
+            answer["status"]["code"],
+            request["method"],
+            {"Content-Type": kind},
+            1,
+        )
         rules.append(rule)
     return rules
 
@@ -104,7 +113,11 @@ class _Server(ThreadingHTTPServer):
         """The first rule that fits and has plays left."""
         with self._lock:
             for rule in self.rules:
-                if (rule.method == method or (method == "HEAD" and rule.method == "GET")) and re.search(rule.path, path) and rule.plays != 0:
+                if (
+                    (rule.method == method or (method == "HEAD" and rule.method == "GET"))
+                    and re.search(rule.path, path)
+                    and rule.plays != 0
+                ):
                     if rule.plays is not None and method != "HEAD":
                         rule.plays -= 1
                     return rule

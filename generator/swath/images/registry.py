@@ -122,9 +122,7 @@ def add_tags(
         registry.tag(resolved(reference, environ), tags)
 
 
-def name_images(
-    references: Iterable[str], environ: Mapping[str, str], *, patience: Patience = _PATIENCE
-) -> str:
+def name_images(references: Iterable[str], environ: Mapping[str, str], *, patience: Patience = _PATIENCE) -> str:
     """Give images that are in their registry the tags of a pipeline's branch and release, beside the content tag.
 
     Those that are not there yet get them from the job that builds them.

@@ -125,9 +125,7 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
     entries = _entries_before(repository, opened, own, store, origin)
     if own.earlier:
         verb = "is" if len(own.fragment.stages) == 1 else "are"
-        console.say(
-            f"attempt {own.fragment.attempt}: {counted(len(own.fragment.stages), 'stage')} {verb} done already"
-        )
+        console.say(f"attempt {own.fragment.attempt}: {counted(len(own.fragment.stages), 'stage')} {verb} done already")
     with artifacts(repository, own) as folder:
         tools = _tools(repository, opened, entries, _Surroundings(store, console, folder, shared, options.environ))
         work = StageWork(tools, stop)

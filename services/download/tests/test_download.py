@@ -91,5 +91,7 @@ def test_offset_is_tested_against_the_numbers(run, tmp_path, lift, stated, appli
 
 
 def test_leaving_the_archive_is_refused(run, tmp_path) -> None:
-    done = run("--archive", tmp_path, "--id", "S", "--datetime", "x", "--assets", "image=../s.tif", "--out", tmp_path / "out")
+    done = run(
+        "--archive", tmp_path, "--id", "S", "--datetime", "x", "--assets", "image=../s.tif", "--out", tmp_path / "out"
+    )
     assert (done.returncode, done.stderr) == (1, "download: ../s.tif: leaves the archive\n")

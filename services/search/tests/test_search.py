@@ -39,7 +39,9 @@ def search(run, tmp_path: Path, *words: object):
 def test_earth_search_answers_over_the_limit_are_dropped(run, tmp_path, real_data) -> None:
     rules = cassette_rules(real_data / "hub-cassettes/stac/earthsearch_v1_cloudcover_filter.yaml")
     rules[0].plays = None
-    rules.append(Rule("search", b'{"type": "FeatureCollection", "features": [], "links": []}', method="POST", headers=JSON))
+    rules.append(
+        Rule("search", b'{"type": "FeatureCollection", "features": [], "links": []}', method="POST", headers=JSON)
+    )
     with replay(rules) as hub:
         done, scenes = search(run, tmp_path, "--backend", "stac", "--url", hub.url + "/v1", "--max-cloud", 40)
         assert done.returncode == 0, done.stderr
@@ -54,7 +56,16 @@ def test_planetary_computer_items_become_scenes(run, tmp_path, real_data) -> Non
     landing = json.dumps(LANDING).replace("{host}/v1", "{host}/api/stac/v1").encode()
     with replay([Rule(r"^/api/stac/v1/?$", landing, headers=JSON), recorded]) as hub:
         done, scenes = search(
-            run, tmp_path, "--backend", "stac", "--url", hub.url + "/api/stac/v1", "--collection", "sentinel-2-l2a", "--max-cloud", 40
+            run,
+            tmp_path,
+            "--backend",
+            "stac",
+            "--url",
+            hub.url + "/api/stac/v1",
+            "--collection",
+            "sentinel-2-l2a",
+            "--max-cloud",
+            40,
         )
     assert done.returncode == 0, done.stderr
     assert len(scenes) == 8
@@ -63,7 +74,10 @@ def test_planetary_computer_items_become_scenes(run, tmp_path, real_data) -> Non
 
 @pytest.mark.parametrize(("status", "code"), [(401, 1), (404, 1), (503, 75)])
 def test_status_of_the_hub_decides_the_exit_code(run, tmp_path, status, code) -> None:
-    rules = [Rule("^/v1/?$", json.dumps(LANDING).encode(), headers=JSON), Rule("search", b"no", status, "POST", {"Retry-After": "0"})]
+    rules = [
+        Rule("^/v1/?$", json.dumps(LANDING).encode(), headers=JSON),
+        Rule("search", b"no", status, "POST", {"Retry-After": "0"}),
+    ]
     with replay(rules) as hub:
         done, _ = search(run, tmp_path, "--backend", "stac", "--url", hub.url + "/v1", "--collection", "c")
     assert done.returncode == code
@@ -79,7 +93,9 @@ def test_busy_hub_is_asked_again(run, tmp_path) -> None:
         Rule("search", answer, method="POST", headers=JSON),
     ]
     with replay(rules) as hub:
-        done, scenes = search(run, tmp_path, "--backend", "stac", "--url", hub.url + "/v1", "--collection", "c", "--max-cloud", 40)
+        done, scenes = search(
+            run, tmp_path, "--backend", "stac", "--url", hub.url + "/v1", "--collection", "c", "--max-cloud", 40
+        )
     assert done.returncode == 0, done.stderr
     assert scenes["a"]["assets"] == "B04=B04.tif,B08=B08.tif"
     assert scenes["a"]["base"] == "https://x.example/a%20b/"

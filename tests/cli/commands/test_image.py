@@ -11,7 +11,9 @@ import pytest
 from support.repositories import Bench, make_repository
 from support.token_registry import PASSWORD, USER, TokenRegistry, token_registry
 
-SERVICE = "name: {name}\nkind: processing\ndescription: d.\nimage: {{build: .}}\nentrypoint: [sh, x.sh]\nparameters: []\n"
+SERVICE = (
+    "name: {name}\nkind: processing\ndescription: d.\nimage: {{build: .}}\nentrypoint: [sh, x.sh]\nparameters: []\n"
+)
 
 
 @pytest.fixture
