@@ -189,7 +189,7 @@ def project_here(place: Place, folder: Path, server: GitServer, images: str, nam
     bench.command("dvc", "remote", "add", "-q", "-d", "origin", place.remote.url(name))
     bench.command("dvc", "config", "core.analytics", "false")
     bench.commit("Remote")
-    project = make_project(folder, bench, server, images, place.remote, name)
+    project = make_project(folder, bench, server, images, place.remote)
     project.house.files["SWATH_DVC_CONFIG"] = place.remote.dvc_config(url=place.remote.url(name, place.line.port))
     return project
 

@@ -14,7 +14,7 @@ import yaml
 
 from support.git_server import serve_git
 from support.gitlab_house import HouseRunner
-from support.gitlab_project import GitLabProject, images_with_swath, make_project
+from support.gitlab_project import GitLabProject, images_with_swath, make_project, own_path
 from support.repositories import CLEAN, Bench
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def forest(tmp_path: Path, registry: str, remote_server: RemoteServer) -> Iterat
     bench.swath("exec", "simulate", "--out", ARCHIVE, check=True, SWATH_RUNTIME="process")
     catalogue = ("catalogue", "--archive", "volume:archive", "--out", "catalogue.json")
     bench.swath("exec", *catalogue, check=True, SWATH_RUNTIME="process")
-    bench.command("dvc", "remote", "add", "-q", "-d", "origin", remote_server.url("forest"))
+    bench.command("dvc", "remote", "add", "-q", "-d", "origin", remote_server.url(tmp_path.name))
     bench.commit("Here")
-    with images_with_swath(f"{registry}/group/forest") as images, serve_git(tmp_path / "git") as server:
-        project = make_project(tmp_path, bench, server, images, remote_server, "forest")
+    with images_with_swath(own_path(registry, tmp_path)) as images, serve_git(tmp_path / "git") as server:
+        project = make_project(tmp_path, bench, server, images, remote_server)
         project.house.runners += (HouseRunner(("disk",), (f"{archive}:/archive:ro",)),)
         project.house.variables["SWATH_VOLUME_ARCHIVE"] = "/archive"
         yield project

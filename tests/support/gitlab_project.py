@@ -118,15 +118,14 @@ class GitLabProject:
         return found
 
 
-def make_project(
-    folder: Path, bench: Bench, server: GitServer, images: str, remote: RemoteServer, name: str
-) -> GitLabProject:
+def make_project(folder: Path, bench: Bench, server: GitServer, images: str, remote: RemoteServer) -> GitLabProject:
     """Put a repository into a house that has one runner, of the class `docker`, with the engine's socket.
 
     Args:
+        folder: of the test; the project and its folder of the remote have its name.
         images: host, port and path of the registry; Swath's own image is there.
     """
-    project = f"group/{name}"
+    project = f"group/{folder.name}"
     bare = server.add_project(project)
     server.tokens.add(TOKEN)
     bench.command("git", "remote", "add", "origin", str(bare))
@@ -137,7 +136,12 @@ def make_project(
     registry, _, path = images.partition("/")
     house = House(folder / "house", server, project, registry, path, (runner,), variables, files)
     (bench.root / ".dvc/config.local").write_text(remote.dvc_config())
-    return GitLabProject(house, bench, remote, name)
+    return GitLabProject(house, bench, remote, folder.name)
+
+
+def own_path(registry: str, folder: Path) -> str:
+    """A path of a registry for the images of one test, which nobody has used."""
+    return f"{registry}/group/{folder.name.replace('_', '-')}"
 
 
 @contextlib.contextmanager
