@@ -8,6 +8,7 @@ from support.docker_engine import (
     pytest_unconfigure,
     registry,
 )
+from support.order import pytest_collection_modifyitems
 from support.remote_server import remote_server
 from support.service_bench import bench
 from support.staged import small_root
@@ -16,6 +17,7 @@ __all__ = [
     "_docker_when_marked",
     "bench",
     "docker_engine",
+    "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_terminal_summary",
     "pytest_unconfigure",

@@ -1,0 +1,40 @@
+"""The order of the tests when several workers share them (pytest-xdist)."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Final, TypeVar
+
+import pytest
+
+Item = TypeVar("Item")
+_WORKERS: Final = "PYTEST_XDIST_WORKER_COUNT"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let half of the workers begin with the end-to-end tests, which wait a lot, beside the others, which compute.
+
+    `--dist worksteal` hands each worker one stretch of the list, and whoever is through takes the end of another's.
+    """
+    workers = int(os.environ.get(_WORKERS, "1"))
+    if workers > 1:
+        items[:] = interleaved(
+            [item for item in items if "end_to_end" in item.path.parts],
+            [item for item in items if "end_to_end" not in item.path.parts],
+            workers,
+        )
+
+
+def interleaved(long: list[Item], short: list[Item], workers: int) -> list[Item]:
+    """Two lists as one, in `workers` stretches of one length; the first half of the stretches begin with the long tests."""
+    first = max(1, workers // 2)
+    length = (len(long) + len(short)) // workers
+    ordered: list[Item] = []
+    left = iter(short)
+    for number in range(first):
+        share = long[number::first]
+        ordered += share
+        ordered += itertools.islice(left, max(0, length - len(share)))
+    return [*ordered, *left]
