@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swath.job.setup_files import ci_stage_for, with_ignored, with_include
+from swath.job.setup_files import ci_stage_for, with_include
 
 OURS = "- local: .gitlab/swath.yml\n"
 
@@ -77,9 +77,3 @@ def test_what_cannot_be_changed_with_certainty(text: str) -> None:
 )
 def test_the_ci_stage_that_our_jobs_join(text: str, stage: str) -> None:
     assert ci_stage_for(text) == stage
-
-
-def test_ignored_lines_are_added_once() -> None:
-    once = with_ignored("mine")
-    assert once.startswith("mine\n# What")
-    assert with_ignored(once) == once

@@ -14,7 +14,6 @@ from swath.images.service_image import swath_image
 from swath.job.planned import Workloads
 from swath.job.setup_files import (
     CI_FILE,
-    IGNORE_FILE,
     MARK,
     ci_stage_for,
     holds_jobs,
@@ -23,10 +22,10 @@ from swath.job.setup_files import (
     only_include,
     render_ci_file,
     render_settings,
-    with_ignored,
     with_include,
     with_own_includes,
 )
+from swath.load.ignored import IGNORE_FILE, with_ignored
 from swath.load.settings import load_settings
 from swath.load.volumes import SETTINGS_FILE
 from swath.load.workflows import load_workflows
@@ -77,18 +76,20 @@ def set_up(repository: Repository, *, force: bool = False) -> SetUp:
     """
     done = SetUp()
     root = repository.root
-    gpus, plain = _workloads(repository)
+    gpus, plain, of_services = _workloads(repository)
     _put(root, SETTINGS_FILE, render_settings(gpus), done, force=force)
     settings = load_settings(root)
     _put_ci_file(root, repository.subfolder, settings, done, force=force)
     text = _read(root / IGNORE_FILE)
     _write(root, IGNORE_FILE, text, with_ignored(text or ""), done)
+    if of_services and done.files[IGNORE_FILE] != "unchanged" and (root / "dvc.lock").exists():
+        done.notes.append(_run_again(of_services))
     done.steps = _steps(repository, settings, done, plain)
     return done
 
 
-def _workloads(repository: Repository) -> tuple[dict[str, int], list[str]]:
-    """GPUs of the stages that ask for some, and the stages that call no service.
+def _workloads(repository: Repository) -> tuple[dict[str, int], list[str], list[str]]:
+    """GPUs of the stages that ask for some, the stages that call no service, and those with a service's folder as dep.
 
     As far as the workflows can be read: `swath lint` says what is wrong with them.
     """
@@ -97,9 +98,21 @@ def _workloads(repository: Repository) -> tuple[dict[str, int], list[str]]:
         loads = Workloads(repository.root, Settings())
         gpus = {name: int(loads.demand(stage).gpus or 0) for name, stage in stages.items()}
     except UserError:
-        return {}, []
+        return {}, [], []
     plain = [name for name, stage in stages.items() if first_service(stage.commands) is None]
-    return {name: number for name, number in gpus.items() if number}, plain
+    of_services = [
+        name for name, stage in stages.items() if any(dep.path.startswith("services/") for dep in stage.deps)
+    ]
+    return {name: number for name, number in gpus.items() if number}, plain, of_services
+
+
+def _run_again(names: list[str]) -> str:
+    """What the new lines of `.dvcignore` mean where there are results."""
+    return (
+        f"Tests and READMEs of services no longer count: what has a services/ folder as dep, {_some(names)}, "
+        "runs once more\nwhere it has a result. To leave it as it was, take the new lines out of "
+        f"{IGNORE_FILE}; every change of a README\nthen makes results stale."
+    )
 
 
 def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *, force: bool) -> None:
@@ -182,10 +195,8 @@ def _steps(repository: Repository, settings: Settings, done: SetUp, plain: list[
         f"log in to the registry, and push the image of Swath's own jobs, {swath_image(settings)}:\n{_push(settings)}",
     ]
     if plain and settings.default_image is None:
-        more = f" and {len(plain) - _MOST_NAMES} more" if len(plain) > _MOST_NAMES else ""
-        names = ", ".join(plain[:_MOST_NAMES]) + more
         steps.append(
-            f"have an image for what calls no service, {names}: `default_image` of {SETTINGS_FILE}.\n"
+            f"have an image for what calls no service, {_some(plain)}: `default_image` of {SETTINGS_FILE}.\n"
             "Without it their jobs have a shell, Python and DVC alone"
         )
     steps.append("see the jobs before anything is pushed: swath compile")
@@ -193,6 +204,12 @@ def _steps(repository: Repository, settings: Settings, done: SetUp, plain: list[
     if new:
         steps.append(f"commit: git add {' '.join(new)} && git commit -m 'Run in GitLab CI'")
     return steps
+
+
+def _some(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _push(settings: Settings) -> str:

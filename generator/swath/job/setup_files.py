@@ -30,12 +30,8 @@ CI_FILE: Final = ".gitlab-ci.yml"
 _INCLUDED_FILE: Final = ".gitlab/swath.yml"
 _INCLUDED_FOLDER: Final = ".gitlab/swath"  # files of DVC repositories in folders of Git's checkout
 CHILD_FILE: Final = "swath-child.yml"
-IGNORE_FILE: Final = ".dvcignore"
 _LONGEST_NAME: Final = 150
 MARK: Final = "# Written by `swath init`."
-# What must not count when a folder is a dependency: tests and READMEs of services, traces of Python, Git's own files.
-IGNORED: Final = ("services/*/tests", "services/*/README*", "__pycache__", ".gitignore")
-_IGNORE_HEAD: Final = "# What does not count when a folder is a dependency: a test or a README makes no result stale."
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _LAST_CI_STAGE: Final = "deploy"  # of those that GitLab takes when a file names none
 _USUAL_CI_STAGE: Final = "test"
@@ -103,17 +99,6 @@ def render_ci_file(settings: Settings, ci_stage: str | None, subfolder: str = ""
 def _entered(subfolder: str) -> list[str]:
     """The first line of a script, as YAML."""
     return [to_yaml({"x": Flow([line])}).removeprefix("x: [").removesuffix("]\n") for line in enter(subfolder)]
-
-
-def with_ignored(text: str) -> str:
-    """`.dvcignore` with our lines; those that are there stay where they are."""
-    there = {line.strip() for line in text.splitlines()}
-    lines = [line for line in IGNORED if line not in there]
-    if not lines:
-        return text
-    head = [] if _IGNORE_HEAD in there else [_IGNORE_HEAD]
-    before = text if not text or text.endswith("\n") else text + "\n"
-    return before + "\n".join([*head, *lines]) + "\n"
 
 
 def ci_stage_for(text: str) -> str:

@@ -8,6 +8,7 @@ from swath.errors import Finding, Place
 from swath.lint.group import Observation, has_sign, observe
 from swath.lint.problem import IgnoreRepair, Problem
 from swath.lint.repository_facts import parents
+from swath.load.ignored import FOR_ALL, FOR_SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from swath.lint.repository_facts import RepositoryFacts
     from swath.model.stage import Stage
 
-_FOR_ALL: Final = ("__pycache__", ".gitignore")
-_FOR_SERVICES: Final = ("services/*/tests", "services/*/README*")
 _SHOWN: Final = 5  # files that a message names
 
 
@@ -55,7 +54,7 @@ def _listed(files: Sequence[str]) -> str:
 
 
 def _dvcignore(facts: RepositoryFacts) -> Iterator[Problem]:
-    wanted = (*_FOR_SERVICES, *_FOR_ALL) if facts.services else _FOR_ALL
+    wanted = (*FOR_SERVICES, *FOR_ALL) if facts.services else FOR_ALL
     present = {line.strip().strip("/") for line in facts.dvcignore}
     missing = tuple(entry for entry in wanted if entry not in present)
     if missing:

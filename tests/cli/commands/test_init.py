@@ -198,6 +198,19 @@ def test_lines_of_dvcignore_are_added_once(bench: Bench) -> None:
     )
 
 
+def test_results_that_the_new_lines_make_stale_are_told(bench: Bench) -> None:
+    stages = {name: {"cmd": "true", "deps": ["services/a"], "outs": []} for name in "abcd"}
+    bench.write(
+        {"services/a/x": "", "dvc.yaml": {"stages": {**stages, "e": {"cmd": "true"}}}, "dvc.lock": {"schema": "2.0"}}
+    )
+    result = bench.swath("init", check=True)
+    assert (
+        "\nTests and READMEs of services no longer count: what has a services/ folder as dep, a, b, c and 1 more, runs "
+        "once more\nwhere it has a result."
+    ) in result.stdout
+    assert "no longer count" not in bench.swath("init", check=True).stdout
+
+
 @pytest.mark.parametrize(
     ("address", "page"),
     [

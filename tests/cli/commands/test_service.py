@@ -110,6 +110,15 @@ def test_a_new_service_is_right_and_its_example_is_a_call_of_it(root: Path, temp
     assert options <= {parameter.name for parameter in load_service(root, "my-own").parameters}
 
 
+def test_the_first_service_brings_the_lines_of_dvcignore(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    said = "next: swath service test {0}; git add services/{0}{1}; swath lint\n"
+    assert swath(tmp_path, "service", "new", "a").stderr == said.format("a", " .dvcignore")
+    assert "services/*/tests\n" in (tmp_path / ".dvcignore").read_text()
+    (tmp_path / ".dvcignore").unlink()
+    assert swath(tmp_path, "service", "new", "b").stderr == said.format("b", "")
+
+
 @pytest.mark.parametrize("name", ["My", "1a", "a b", "../a", "", "é", "-a"])
 def test_names_that_are_none(root: Path, name: str) -> None:
     done = swath(root, "service", "new", "--", name)

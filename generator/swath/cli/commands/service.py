@@ -66,6 +66,7 @@ def show(name: str, *, as_json: bool) -> None:
 @click.option("--description", help="One sentence: what the service does.")
 def new(name: str, template: str, description: str | None) -> None:
     """Make a service from a template, with a program, a Dockerfile and tests that pass."""
+    from swath.load.ignored import IGNORE_FILE, write_ignored
     from swath.load.service_template import render_template, write_service
 
     root = _root()
@@ -86,10 +87,12 @@ def new(name: str, template: str, description: str | None) -> None:
     }
     folder = service_folder(root, name)
     files = render_template(template, root, values)
+    is_first = not service_names(root)
     write_service(folder, files)
+    more = f" {IGNORE_FILE}" if is_first and write_ignored(root) else ""  # later they would make results stale
     for file in files:
         click.echo(f"services/{name}/{file}")
-    click.echo(f"next: swath service test {name}; git add services/{name}; swath lint", err=True)
+    click.echo(f"next: swath service test {name}; git add services/{name}{more}; swath lint", err=True)
 
 
 @service.command()
