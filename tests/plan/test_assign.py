@@ -270,6 +270,14 @@ def test_more_jobs_than_the_pipeline_may_have() -> None:
     )
 
 
+def test_joins_that_do_not_fit_are_told_as_too_many_jobs() -> None:
+    makers = [f"m{number}" for number in range(5)]
+    edges = {**dict.fromkeys(makers, ()), "all": tuple(makers)}
+    loads = {name: workload(resources=Resources(gpus=number % 2)) for number, name in enumerate(makers)}
+    with pytest.raises(UserError, match=r"the plan needs at least 8 jobs, and `ci.max_jobs` allows 7"):
+        assigned(graph_of(edges), loads, settings(CPU, GPU, max_jobs=7, needs=2))
+
+
 def test_a_job_has_the_most_that_its_stages_ask_for() -> None:
     loads = {"a": workload(resources=Resources(cpus=2)), "b": workload(resources=Resources(cpus=1, memory=None))}
     assert assigned(graph_of({"a": (), "b": ("a",)}), loads)["a .. b"].resources == Resources(cpus=2)

@@ -79,12 +79,14 @@ def assign(
     places = {name: (load.image, classes.index(runners[name])) for name, load in workloads.items()}
     threads = fuse(graph, places, long)
     # A small file, but for what cannot be smaller; and stages that no `foreach` makes alike apart, while there is room.
+    fewest = 0
     for parsed_bytes in (parsed_bytes_of_a_file(settings.ci.version), None):
         for widths in _narrowing(given, threads, runners):
             jobs = _fitting_jobs(given, widths, parsed_bytes)
             if jobs is not None:
                 return jobs
-    raise _too_many(settings, len(widths) + _extra_jobs(given))
+            fewest = len(widths) + any(_restored(given)) + _extra_jobs(given)
+    raise _too_many(settings, max(fewest, settings.ci.max_jobs + 1))  # joins come on top
 
 
 def _runners(given: _Input) -> dict[str, Runner]:
@@ -125,7 +127,7 @@ def _narrowing(given: _Input, threads: Sequence[Thread], runners: Mapping[str, R
     yield _widths(given, threads, runners)
     active = {number: names for number, thread in enumerate(threads) if (names := given.to_run(thread.stages))}
     deepest = max((threads[number].depth for number in active), default=0)
-    most = given.settings.ci.max_jobs - _extra_jobs(given)
+    most = max(given.settings.ci.max_jobs - _extra_jobs(given), 0)
     for doublings in range((deepest + 1).bit_length() + 1):
         found = gather(threads, active, 2**doublings, most)
         yield [Width(runners[each.first.stages[0]], each.parts) for each in found]
