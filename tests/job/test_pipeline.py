@@ -196,6 +196,14 @@ def test_no_runner_is_told_with_what_each_class_lacks(bench: Bench) -> None:
     )
 
 
+def test_an_unknown_service_is_told_with_the_stage(bench: Bench) -> None:
+    bench.write({"dvc.yaml": "stages:\n  a:\n    cmd: swath exec nothing --out a\n    outs: [a]\n"})
+    bench.commit("unknown service")
+    with pytest.raises(UserError) as error:
+        compiled(bench.root)
+    assert str(error.value).startswith("dvc.yaml:2: stages.a: there is no service 'nothing' (no services/nothing/")
+
+
 def test_outside_gitlab_no_registry_is_needed(bench: Bench) -> None:
     bench.write({"swath.yaml": "default_image: python:3.12\n"})
     bench.commit("image")

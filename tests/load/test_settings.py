@@ -54,6 +54,18 @@ def test_empty_sections_count_as_absent(tmp_path: Path, text: str) -> None:
     assert load_settings(tmp_path) == Settings()
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ci: {needs: 5}\nrunners: []\n", "swath.yaml:2: runners: expected a list with at least 1 item(s)"),
+        ("default_image: ''\n", r"swath.yaml:1: default_image: expected text that matches '^\\S+$'"),
+        ("registry: a b\n", r"swath.yaml:1: registry: expected text that matches '^\\S+$'"),
+    ],
+)
+def test_what_cannot_be_empty(tmp_path: Path, text: str, message: str) -> None:
+    assert _message(tmp_path, text) == message
+
+
 def test_all_findings_come_at_once(tmp_path: Path) -> None:
     text = """\
 runers: []

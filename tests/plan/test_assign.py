@@ -184,10 +184,10 @@ def test_what_is_restored_is_in_one_job_of_our_own() -> None:
     assert jobs["c"].needs == ("restore",)
 
 
-@pytest.mark.parametrize(("makers", "joins"), [(48, 0), (49, 0), (50, 1), (51, 2), (99, 2), (2500, 50)])
+@pytest.mark.parametrize(("makers", "joins"), [(48, 0), (49, 0), (50, 1), (51, 2), (99, 2), (150, 3)])
 def test_needs_at_the_limit(makers: int, joins: int) -> None:
     edges = {**{f"m{number}": () for number in range(makers)}, "all": tuple(f"m{number}" for number in range(makers))}
-    jobs = assigned(graph_of(edges), given_settings=settings(CPU, max_jobs=3000))
+    jobs = assigned(graph_of(edges), given_settings=settings(CPU))
     found = [job for job in jobs.values() if not job.stages]
     assert sum(1 for job in found if all(need.startswith("m") for need in job.needs)) == joins
     assert all(len(job.needs) <= 50 for job in jobs.values())
@@ -219,15 +219,63 @@ def test_fewer_jobs_than_runners_when_the_pipeline_may_not_have_more(max_jobs: i
     ]
 
 
+@pytest.mark.parametrize(("stages", "jobs"), [(160, 160), (200, 6), (5000, 6)])
+def test_stages_without_foreach_share_jobs_when_they_are_more_than_fit(stages: int, jobs: int) -> None:
+    pairs = [(group, number) for number in range(stages // 2) for group in "ab"]
+    edges = {f"{group}{number}": (f"a{number}",) if group == "b" else () for group, number in pairs}
+    loads = {name: workload("one" if name.startswith("a") else "two") for name in edges}
+    found = assigned(graph_of(edges), loads, settings(CPU))
+    assert len(found) == jobs
+    check_order(list(found.values()), graph_of(edges))
+    if jobs == 6:
+        last = stages // 6 - 1
+        assert found[f"b0 .. b{last} 1/3"].needs == (f"a0 .. a{last} 1/3",)
+
+
+def test_a_long_stage_shares_no_job_with_short_ones() -> None:
+    edges: dict[str, tuple[str, ...]] = {f"m{number}": () for number in range(20)}
+    loads = {"m7": workload(interruptible=False)}
+    found = assigned(graph_of(edges), loads, settings(CPU, max_jobs=10))
+    assert stages_of(found)["m7"] == ("m7",)
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(("max_jobs", "jobs"), [(500, 100), (100, 50), (10, 4), (5, 1)])
+def test_deep_graphs_without_foreach_share_jobs_across_depths(max_jobs: int, jobs: int) -> None:
+    steps = range(0, 400, 2)
+    edges = {f"s{n + lane}": (f"s{n - 2}", f"s{n - 1}") if n else () for n in steps for lane in (0, 1)}
+    found = list(assigned(graph_of(edges), given_settings=settings(CPU, max_jobs=max_jobs)).values())
+    assert len(found) == jobs
+    check_cover(found, dict.fromkeys(edges, "run"))
+    check_order(found, graph_of(edges))
+
+
+def test_joins_leave_room_for_themselves() -> None:
+    makers = [f"m{number}" for number in range(160)]
+    edges = {**dict.fromkeys(makers, ()), **{f"x{number}": tuple(makers[number:]) for number in range(80)}}
+    found = list(assigned(graph_of(edges), given_settings=settings(CPU, max_jobs=300)).values())
+    assert len(found) + 1 + 3 <= 300
+    check_order(found, graph_of(edges))
+
+
 def test_more_jobs_than_the_pipeline_may_have() -> None:
-    edges: dict[str, tuple[str, ...]] = {f"m{number}": () for number in range(6)}
-    assert len(assigned(graph_of(edges), given_settings=settings(CPU, max_jobs=10))) == 6
+    edges = {f"m{number}": (f"m{number - 1}",) if number else () for number in range(6)}
+    loads = {f"m{number}": workload(resources=Resources(gpus=1)) for number in range(1, 6, 2)}
+    assert len(assigned(graph_of(edges), loads, settings(CPU, GPU, max_jobs=10))) == 6
     with pytest.raises(UserError) as error:
-        assigned(graph_of(edges), given_settings=settings(CPU, max_jobs=9))
+        assigned(graph_of(edges), loads, settings(CPU, GPU, max_jobs=9))
     assert str(error.value) == (
         "swath.yaml: ci.max_jobs: the plan needs at least 10 jobs, and `ci.max_jobs` allows 9\n"
         "  raise ci.max_jobs, if your GitLab allows it, or compile a part: swath compile TARGETS"
     )
+
+
+def test_joins_that_do_not_fit_are_told_as_too_many_jobs() -> None:
+    makers = [f"m{number}" for number in range(5)]
+    edges = {**dict.fromkeys(makers, ()), "all": tuple(makers)}
+    loads = {name: workload(resources=Resources(gpus=number % 2)) for number, name in enumerate(makers)}
+    with pytest.raises(UserError, match=r"the plan needs at least 8 jobs, and `ci.max_jobs` allows 7"):
+        assigned(graph_of(edges), loads, settings(CPU, GPU, max_jobs=7, needs=2))
 
 
 def test_a_job_has_the_most_that_its_stages_ask_for() -> None:

@@ -50,3 +50,22 @@ def test_any_names(keys: list[str]) -> None:
 )
 def test_what_a_reader_expects(key: str, file: str, name: str) -> None:
     assert names([stage(key, file)]) == (name,)
+
+
+@pytest.mark.parametrize("length", [230, 231, 232, 255, 256, 400])
+def test_long_names(length: int) -> None:
+    one, other = "a" * length, "a" * (length - 1) + "b"
+    found = names([stage(one), stage(other)])
+    assert len({*found}) == 2
+    assert max(map(len, found)) <= 255
+    assert (found == (one, other)) == (length <= 231)
+
+
+@pytest.mark.parametrize("count", [9, 100_000])
+def test_long_names_of_batches(count: int) -> None:
+    stages = [stage(f"{'a' * 300}@{number}") for number in range(2)]
+    graph = StageGraph({each.name: each for each in stages}, {}, {})
+    batches = [Batch(CPU, (each.name,), count - number, count) for number, each in enumerate(stages)]
+    found = job_names(batches, graph)
+    assert [name.rpartition(" ")[2] for name in found] == [f"{count}/{count}", f"{count - 1}/{count}"]
+    assert max(map(len, found)) <= 255

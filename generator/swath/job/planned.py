@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from swath.dvc_border.revision import commit_id
+from swath.errors import FindingsError, UserError
 from swath.images.service_image import ServiceImage, default_image, service_image, swath_image
 from swath.load.options import stage_options
 from swath.load.services import load_service
@@ -112,7 +113,12 @@ class Workloads:
     def _service_of(self, stage: Stage) -> Service | None:
         """The service that a stage's commands start first; None: it has none."""
         name = first_service(stage.commands)
-        return self._service(name) if name else None
+        try:
+            return self._service(name) if name else None
+        except UserError as error:
+            if error.place is not None or isinstance(error, FindingsError):
+                raise
+            raise UserError(error.message, place=stage.place, hint=error.hint) from error
 
     def demand(self, stage: Stage) -> Resources:
         """The resources that a stage asks for.

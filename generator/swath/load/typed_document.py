@@ -54,8 +54,12 @@ def _findings(document: Document, value: object, kind: object, path: Path) -> It
     if struct and isinstance(value, dict):
         yield from _field_findings(document, value, struct, path)
     elif origin is list and _struct(get_args(_bare(kind))[0]) and isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from _findings(document, item, get_args(_bare(kind))[0], (*path, position))
+        inner = [
+            finding
+            for position, item in enumerate(value)
+            for finding in _findings(document, item, get_args(_bare(kind))[0], (*path, position))
+        ]
+        yield from inner or _leaf_findings(document, value, kind, path)  # it may be too short
     elif origin is dict and _struct(get_args(_bare(kind))[1]) and isinstance(value, dict):
         for key, item in value.items():
             yield from _findings(document, item, get_args(_bare(kind))[1], (*path, key))

@@ -19,6 +19,7 @@ Builder = Literal["buildkit", "docker", "buildah", "dind"]
 Execution = Literal["image", "docker"]
 Recording = Literal["experiment", "commit", "none"]
 VolumeName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", description="letters, digits, - and _")]
+ImageReference = Annotated[str, Meta(pattern=r"^\S+$", description="without spaces")]
 JSONObject = dict[str, Any]  # msgspec knows no narrower word for any JSON value
 
 
@@ -100,8 +101,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         report: reserved for the report; not read yet.
     """
 
-    registry: Annotated[str, Meta(min_length=1)] = "$CI_REGISTRY_IMAGE"
-    default_image: str | None = None
+    registry: ImageReference = "$CI_REGISTRY_IMAGE"
+    default_image: ImageReference | None = None
     builder: Builder = "buildkit"
     execution: Execution = "image"
     runners: Annotated[list[Runner], Meta(min_length=1)] = field(default_factory=lambda: [Runner()])

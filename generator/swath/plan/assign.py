@@ -19,12 +19,13 @@ from swath.model.service import Resources
 from swath.plan.batch import Batch, Width, batches
 from swath.plan.choose_runner import cheapest_runner, choose_runner
 from swath.plan.fuse import Thread, fuse
+from swath.plan.gather import gather
 from swath.plan.job_names import RESTORE, job_names
 from swath.plan.timeouts import job_timeout_s
 from swath.plan.work_key import joint_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from swath.model.graph import StageGraph
     from swath.model.jobs import Workload
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 OWN_JOBS: Final = 3  # collect, and the plan and trigger jobs of a further level
 RESTORE_TIMEOUT_S: Final = 3600
-_TRIES: Final = 8
+_BARE_JOB_BYTES: Final = 5000  # that a job takes in GitLab's memory, without its needs
+_NEED_BYTES: Final = 50  # that one of these takes beside its letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,16 @@ def assign(
     long = {name for name, load in workloads.items() if not load.interruptible}
     classes = settings.runners
     places = {name: (load.image, classes.index(runners[name])) for name, load in workloads.items()}
-    widths = _widths(given, fuse(graph, places, long), runners)
-    joins = 0
-    for _ in range(_TRIES):
-        jobs = _jobs(given, _fitting(given, widths, joins))
-        if len(jobs) + _extra_jobs(given) <= settings.ci.max_jobs:
-            return jobs
-        joins = sum(1 for job in jobs if not job.stages)
-    raise _too_many(settings, len(jobs) + _extra_jobs(given))
+    threads = fuse(graph, places, long)
+    # A small file, but for what cannot be smaller; and stages that no `foreach` makes alike apart, while there is room.
+    fewest = 0
+    for parsed_bytes in (parsed_bytes_of_a_file(settings.ci.version), None):
+        for widths in _narrowing(given, threads, runners):
+            jobs = _fitting_jobs(given, widths, parsed_bytes)
+            if jobs is not None:
+                return jobs
+            fewest = len(widths) + any(_restored(given)) + _extra_jobs(given)
+    raise _too_many(settings, max(fewest, settings.ci.max_jobs + 1))  # joins come on top
 
 
 def _runners(given: _Input) -> dict[str, Runner]:
@@ -118,14 +122,44 @@ def _widths(given: _Input, threads: Sequence[Thread], runners: Mapping[str, Runn
     return [width for _, width in sorted(widths, key=lambda pair: pair[0])]
 
 
-def _fitting(given: _Input, widths: Sequence[Width], joins: int) -> tuple[Batch, ...]:
-    ci = given.settings.ci
-    others = _extra_jobs(given) + joins + any(_restored(given))
-    fitting = parsed_bytes_of_a_file(ci.version) // PARSED_BYTES_OF_A_JOB  # fewer, but for what cannot be fewer
-    found = batches(widths, min(ci.max_jobs, fitting) - others) or batches(widths, ci.max_jobs - others)
-    if found is None:
-        raise _too_many(given.settings, len(widths) + _extra_jobs(given) + joins)
-    return found
+def _narrowing(given: _Input, threads: Sequence[Thread], runners: Mapping[str, Runner]) -> Iterator[Sequence[Width]]:
+    """Widths to try one after the other: always fewer, for graphs of hundreds of stages without `foreach`."""
+    yield _widths(given, threads, runners)
+    active = {number: names for number, thread in enumerate(threads) if (names := given.to_run(thread.stages))}
+    deepest = max((threads[number].depth for number in active), default=0)
+    most = max(given.settings.ci.max_jobs - _extra_jobs(given), 0)
+    for doublings in range((deepest + 1).bit_length() + 1):
+        found = gather(threads, active, 2**doublings, most)
+        yield [Width(runners[each.first.stages[0]], each.parts) for each in found]
+
+
+def _fitting_jobs(given: _Input, widths: Sequence[Width], parsed_bytes: int | None) -> tuple[Job, ...] | None:
+    """The jobs of as many batches as may be; None: even the fewest are too many.
+
+    Args:
+        parsed_bytes: that the jobs may take in GitLab's memory; None: only their number counts.
+    """
+    most = given.settings.ci.max_jobs - _extra_jobs(given)
+    most_bytes = None if parsed_bytes is None else parsed_bytes - _extra_jobs(given) * PARSED_BYTES_OF_A_JOB
+    room = most if most_bytes is None else min(most, most_bytes // PARSED_BYTES_OF_A_JOB)
+    room -= any(_restored(given))
+    while (found := batches(widths, room)) is not None:
+        jobs = _jobs(given, found)
+        over = len(jobs) - most
+        if most_bytes is not None:
+            over = max(over, -(-(_parsed_bytes(jobs) - most_bytes) // PARSED_BYTES_OF_A_JOB))
+        if over <= 0:
+            return jobs
+        if not found:
+            break
+        room = max(len(found) - over, len(found) * 3 // 4)  # with fewer batches there are fewer joins
+    return None
+
+
+def _parsed_bytes(jobs: Iterable[Job]) -> int:
+    """What jobs take in GitLab's memory, about and rather too much; `emit/parsed_size.py` counts it."""
+    texts = ((4 * len(job.name), *(2 * len(need) + _NEED_BYTES for need in job.needs)) for job in jobs)
+    return sum(max(PARSED_BYTES_OF_A_JOB, _BARE_JOB_BYTES + sum(each)) for each in texts)
 
 
 def _too_many(settings: Settings, count: int) -> UserError:

@@ -28,7 +28,7 @@ OWN_NAMES: Final = frozenset({RESTORE, "collect", "plan", "report", "level-2", "
 _OWN_PATTERN: Final = re.compile(r"join \d+|images \d+")
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@/+ -]+")
 _HASH_DIGITS: Final = 8
-_LONGEST: Final = JOB_NAME_CHARACTERS - 20  # room for the hash, and for the batch's number
+_LONGEST: Final = JOB_NAME_CHARACTERS - 24  # room for the hash, and for the batch's number
 
 
 def job_names(batches: Sequence[Batch], graph: StageGraph) -> tuple[str, ...]:
@@ -47,8 +47,8 @@ def _hashed(name: str, batch: Batch) -> str:
     digest = hashlib.sha256(json.dumps(batch.stages).encode()).hexdigest()[:_HASH_DIGITS]
     stem, space, number = name.rpartition(" ")
     if space and "/" in number and number == f"{batch.number}/{batch.count}":
-        return f"{stem}-{digest} {number}"
-    return f"{name}-{digest}" if name else f"job-{digest}"
+        return f"{stem[:_LONGEST]}-{digest} {number}"
+    return f"{name[:_LONGEST]}-{digest}" if name else f"job-{digest}"
 
 
 def _raw_name(batch: Batch, graph: StageGraph) -> str:
