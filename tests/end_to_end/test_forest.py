@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.slow,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(
         "SWATH_TEST_FOREST" not in os.environ, reason="takes minutes: SWATH_TEST_FOREST=1 runs it, as .ci/run does"
     ),

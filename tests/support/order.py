@@ -21,10 +21,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     workers = int(os.environ.get(_WORKERS, "1"))
     if workers > 1:
         items[:] = interleaved(
-            [item for item in items if "end_to_end" in item.path.parts],
+            sorted((item for item in items if "end_to_end" in item.path.parts), key=_timeout_s, reverse=True),
             [item for item in items if "end_to_end" not in item.path.parts],
             workers,
         )
+
+
+def _timeout_s(item: pytest.Item) -> float:
+    """What a test may take: those that may take longest begin."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark else 0.0
 
 
 def interleaved(long: list[Item], short: list[Item], workers: int) -> list[Item]:
