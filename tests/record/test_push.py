@@ -79,6 +79,23 @@ def test_the_token_is_in_no_argument_and_no_address(
     assert not (tmp_path / "trace.log").exists()
 
 
+def test_the_runners_rewriting_of_addresses_does_not_reach_us(served: GitServer, bench: Bench, clone: Clone) -> None:
+    """GitLab's runner includes a file that turns the server's addresses into ones with the job's token."""
+    rewritten = served.url.replace("://", "://gitlab-ci-token:job-token@")
+    included = bench.root.parent / "clone.tmp/.gitlab-runner.ext.conf"
+    included.parent.mkdir()
+    for path in ("", "/group/project.git"):
+        key = f"url.{rewritten}{path}.insteadOf"
+        bench.command("git", "config", "--file", str(included), key, f"{served.url}{path}")
+    bench.command("git", "config", "include.path", str(included))
+    bench.command("git", "config", "--file", str(included), f"credential.{served.url}.username", "gitlab-ci-token")
+    server = Server(f"{served.url}/group/project.git", TOKEN)
+    served.readers.add(TOKEN)
+    assert push(clone, server, head(bench), "refs/heads/main") == "done"
+    assert find_ref(clone, server, "refs/heads/main") == head(bench)
+    assert served.refused == []
+
+
 @pytest.mark.parametrize("token", ["expired", ""])
 def test_a_denied_push_says_what_to_renew(served: GitServer, bench: Bench, clone: Clone, token: str) -> None:
     server = Server(f"{served.url}/group/project.git", token)

@@ -28,8 +28,8 @@ _TRIES: Final = 8
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 20.0
 _TIMEOUT_S: Final = 600
-# GitLab takes any user's name beside a token.
-_HELPER: Final = f'!f() {{ test "$1" = get && printf "username=oauth2\\npassword=%s\\n" "${TOKEN_VARIABLE}"; }}; f'
+_USER: Final = "oauth2"  # GitLab takes any user's name beside a token
+_HELPER: Final = f'!f() {{ test "$1" = get && printf "username={_USER}\\npassword=%s\\n" "${TOKEN_VARIABLE}"; }}; f'
 _MOVED: Final = re.compile(
     r"\(fetch first\)|\(non-fast-forward\)|\(stale info\)|cannot lock ref|failed to lock|incorrect old value"
     r"|reference already exists|failed to update ref|was updated by another"
@@ -62,6 +62,20 @@ class Server:
     url: str
     token: str = field(default="", repr=False)
 
+    @property
+    def address(self) -> str:
+        """The URL as Git is told it: with a token, the user stands in it.
+
+        GitLab's runner has the checkout's settings include a file that turns addresses of the server into ones with the
+        job's token (`url.….insteadOf`), which may not push; one with a user is not what it looks for.
+
+        Source: gitlab-runner, `shells/abstract.go: setupExternalGitConfig`, read 2026-11-23.
+        """
+        parts = urlsplit(self.url)
+        if not self.token or parts.scheme not in {"http", "https"}:
+            return self.url
+        return parts._replace(netloc=f"{_USER}@{parts.netloc.rpartition('@')[2]}").geturl()
+
 
 def without_credentials(url: str) -> str:
     """The address without a user and a password."""
@@ -80,7 +94,7 @@ def find_ref(clone: Clone, server: Server, ref: str) -> str | None:
 
 def find_refs(clone: Clone, server: Server, pattern: str) -> dict[str, str]:
     """The server's refs that match a pattern, each with its commit; errors as `find_ref`."""
-    text = _git(clone, server, "ls-remote", server.url, pattern)
+    text = _git(clone, server, "ls-remote", server.address, pattern)
     pairs = (line.split("\t", 1) for line in text.splitlines() if "\t" in line)
     return {name: value for value, name in pairs}
 
@@ -94,14 +108,14 @@ def fetch_commit(clone: Clone, server: Server, ref: str) -> str | None:
     """
     value = find_ref(clone, server, ref)
     if value is not None and commit_id(clone, value) is None:
-        _git(clone, server, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", server.url, ref)
+        _git(clone, server, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", server.address, ref)
     return value
 
 
 def fetch_by_id(clone: Clone, server: Server, commit: str) -> None:
     """Bring a commit into the clone, unless it is there; errors as `fetch_commit`."""
     if commit_id(clone, commit) is None:
-        _git(clone, server, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", server.url, commit)
+        _git(clone, server, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", server.address, commit)
 
 
 def push(clone: Clone, server: Server, commit: str, ref: str) -> Pushed:
@@ -114,7 +128,7 @@ def push(clone: Clone, server: Server, commit: str, ref: str) -> Pushed:
         UserError: the server refuses.
         PassingFaultError: it does not answer.
     """
-    words = ("-c", "core.hooksPath=/dev/null", "push", "--porcelain", "--no-verify", server.url, f"{commit}:{ref}")
+    words = ("-c", "core.hooksPath=/dev/null", "push", "--porcelain", "--no-verify", server.address, f"{commit}:{ref}")
     result = _call(clone, server, words)
     said = f"{result.stdout}\n{result.stderr}"
     if result.returncode == 0:
