@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from swath.job.artifacts import leave_out, shorten_logs
+from swath.job.artifacts import leave_out, mask, shorten_logs
+
+
+def test_secrets_are_masked_in_logs(tmp_path: Path) -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADAN\nxyz\n"
+    (tmp_path / "a.log").write_bytes(b"token=glpat-1234567 glpat-1234567890\n\xff MIIEvQIBADAN xyz short \xff")
+    (tmp_path / "b.log").write_bytes(b"nothing\n")
+    mask(tmp_path, ["glpat-1234567", "glpat-1234567890", key, "short", "", "a.*b.{9}"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "a.log": b"token=[MASKED] [MASKED]\n\xff [MASKED] xyz short \xff",
+        "b.log": b"nothing\n",
+    }
+    mask(tmp_path / "none", ["glpat-1234567"])
 
 
 def test_short_logs_stay_as_they_are(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def test_what_cannot_be_changed_with_certainty(text: str) -> None:
         ("stages: [x, y]\n", "y"),
         ("a: [", "test"),
         ("spec: {}\n---\nstages: [x, y]\n", "y"),
+        ("include: {local: .gitlab/swath.yml}\n", "deploy"),
+        ("include: [{local: .gitlab/swath/a.yml}, other.yml]\n", "test"),
     ],
 )
 def test_the_ci_stage_that_our_jobs_join(text: str, stage: str) -> None:

@@ -58,9 +58,14 @@ def service_environment(invocation: Invocation, source: Mapping[str, str]) -> di
     return dict(sorted(chosen.items()))
 
 
+def sounds_secret(name: str) -> bool:
+    """Whether a variable of this name holds what nobody should read."""
+    return any(word in name.upper() for word in _SECRET_WORDS)
+
+
 def is_passed(name: str) -> bool:
     """Whether every service sees the caller's variable of this name, be it set."""
-    if any(word in name.upper() for word in _SECRET_WORDS):
+    if sounds_secret(name):
         return False
     return name in _PASSED_NAMES or name.startswith(_PASSED_PREFIXES)
 

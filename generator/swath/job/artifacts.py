@@ -1,8 +1,8 @@
-"""`.swath/`: what a job leaves for people in GitLab: logs, metrics, its fragment; never so much that it fails.
+"""`.swath/`: what a job leaves for people in GitLab: logs, metrics, its fragment; no secrets, and not too much.
 
 GitLab refuses an archive over its limit (100 MB by default), and then fails the job whose work is done and pushed. So
 the middle of long logs is left out, and so are metrics beyond a bound. Results are no part of it: they are in the
-remote.
+remote. GitLab masks secrets in the job's own log and not in files, so here it is done by us.
 
 Source: https://docs.gitlab.com/administration/cicd/limits/ (maximum artifacts size), read 2026-11-23.
 """
@@ -10,6 +10,7 @@ Source: https://docs.gitlab.com/administration/cicd/limits/ (maximum artifacts s
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from swath.model.units import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from swath.dvc_border.repository import Repository
@@ -30,13 +31,18 @@ _MOST_OF_A_LOG: Final = 16 * _MIB
 _MOST_METRICS: Final = 16 * _MIB
 _MOST_FRAGMENT: Final = 16 * _MIB
 _BLOCK: Final = _MIB
+_SHORTEST_SECRET: Final = 8  # characters; GitLab masks none that is shorter
+_MASKED: Final = b"[MASKED]"
 
 
 @contextmanager
-def artifacts(repository: Repository, own: OwnFragment) -> Iterator[Path]:
+def artifacts(repository: Repository, own: OwnFragment, secrets: Collection[str] = ()) -> Iterator[Path]:
     """A folder for `logs/` and `metrics/` that becomes `.swath/` at the end, at the top of Git's checkout.
 
     Until then it lies where neither DVC nor Git looks: a stage may well read the whole checkout.
+
+    Args:
+        secrets: values that are masked in the logs.
     """
     folder = repository.tmp_dir / "job"
     shutil.rmtree(folder, ignore_errors=True)
@@ -45,6 +51,7 @@ def artifacts(repository: Repository, own: OwnFragment) -> Iterator[Path]:
         yield folder
     finally:
         with suppress(OSError):
+            mask(folder / "logs", secrets)
             shorten_logs(folder / "logs")
             leave_out(folder / "metrics")
             text = own.text
@@ -54,6 +61,24 @@ def artifacts(repository: Repository, own: OwnFragment) -> Iterator[Path]:
             target.mkdir(exist_ok=True)
             (target / ".gitignore").write_text("*\n", encoding="utf-8")
             shutil.copytree(folder, target, dirs_exist_ok=True)
+
+
+def mask(folder: Path, secrets: Collection[str]) -> None:
+    """Replace secrets in logs; one of several lines line by line. What is shorter than 8 characters stays.
+
+    Raises:
+        OSError: a log cannot be read or written.
+    """
+    lines = {line.strip() for secret in secrets for line in secret.splitlines()}
+    words = sorted((line.encode() for line in lines if len(line) >= _SHORTEST_SECRET), key=len, reverse=True)
+    if not words:
+        return
+    pattern = re.compile(b"|".join(map(re.escape, words)))
+    for path in sorted(folder.glob("*")):
+        masked = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with path.open("rb") as source, masked.open("wb") as target:
+            target.writelines(pattern.sub(_MASKED, line) for line in source)
+        masked.replace(path)
 
 
 def shorten_logs(folder: Path, most: int = _MOST_LOGS, most_of_one: int = _MOST_OF_A_LOG) -> None:

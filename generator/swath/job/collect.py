@@ -314,10 +314,13 @@ def _record(recording: Recording, origin: Origin, gathered: Gathered, wanted: st
             subfolder=recording.repository.subfolder,
         )
         recorded = record_experiment(recording, baseline, name)
+        if not gathered.is_complete:
+            notes.append(_INCOMPLETE)
     notes.extend(_note(recording, recorded))
     return recorded
 
 
+_INCOMPLETE: Final = "after a retry of failed jobs, retry this job as well: GitLab does not run it again by itself"
 _SECOND: Final = (
     "the commit that was run is one of Swath's own, and its results differ again: a second such commit in a row would "
     "go round in circles, so this is an experiment. `swath verify` finds the stages that are not deterministic."

@@ -25,6 +25,7 @@ from swath.dvc_border.revision import commit_id
 from swath.dvc_border.workspace import Workspace
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError, SwathError, UserError
 from swath.execute.choose import RUNTIME_VARIABLE, runtime_choice
+from swath.execute.environment import sounds_secret
 from swath.execute.services import Services
 from swath.job.artifacts import artifacts
 from swath.job.console import Console
@@ -35,6 +36,7 @@ from swath.job.origin import read_origin
 from swath.job.planned import planned_jobs
 from swath.job.stage_work import StageWork, Tools
 from swath.job.store import patience_of, store_of
+from swath.load.services import load_services
 from swath.load.settings import load_settings
 from swath.load.workflows import load_workflows
 from swath.model.fragment import StageRecord
@@ -126,7 +128,7 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
     if own.earlier:
         verb = "is" if len(own.fragment.stages) == 1 else "are"
         console.say(f"attempt {own.fragment.attempt}: {counted(len(own.fragment.stages), 'stage')} {verb} done already")
-    with artifacts(repository, own) as folder:
+    with artifacts(repository, own, _secrets(repository, options.environ)) as folder:
         tools = _tools(repository, opened, entries, _Surroundings(store, console, folder, shared, options.environ))
         work = StageWork(tools, stop)
         todo = [name for name in opened.job.stages if name not in own.fragment.stages]
@@ -135,6 +137,12 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
                 raise InterruptedRunError("the job was stopped; what it has finished is kept")
             _stage(work, opened.graph.stages[name], own, console, folder)
         tools.disk.hasher.flush()
+
+
+def _secrets(repository: Repository, environ: Mapping[str, str]) -> list[str]:
+    """The values of what services name as secrets, and of variables whose names sound like one."""
+    named = {name for service in load_services(repository.root).values() for name in service.secrets}
+    return [value for name, value in environ.items() if name in named or sounds_secret(name)]
 
 
 def _open(repository: Repository, options: JobOptions, origin: Origin, store: RemoteStore) -> _Opened:

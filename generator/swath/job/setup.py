@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.emit.script import from_subfolder
 from swath.errors import UserError
@@ -25,6 +27,7 @@ from swath.job.setup_files import (
     with_include,
     with_own_includes,
 )
+from swath.limits import MIRROR_SINCE, RETRY_EXIT_CODES_SINCE
 from swath.load.ignored import IGNORE_FILE, with_ignored
 from swath.load.settings import load_settings
 from swath.load.volumes import SETTINGS_FILE
@@ -45,7 +48,8 @@ _ADDRESS: Final = re.compile(
 
 _MOST_NAMES: Final = 3
 _VARIABLES: Final = """\
-SWATH_TOKEN       a project access token with write_repository, masked: results come back into Git with it
+SWATH_TOKEN       a project access token with write_repository and a role that may push (Maintainer where main
+                  is protected), masked: results come back into Git with it
 SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)"""
 
 
@@ -123,12 +127,14 @@ def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *,
     main = from_subfolder(subfolder, CI_FILE)
     there = _read(root / main)
     if not subfolder and (there is None or there.startswith(MARK)):
-        text = with_own_includes(render_ci_file(settings, None), there or "")
-        _put(root, main, text, done, force=force)
+        texts = [with_own_includes(render_ci_file(each, None), there or "") for each in _versions(settings)]
+        _put(root, main, texts[0], done, force=force or _is_one_of(there, texts))
         return
     included = included_file(subfolder)
     name = from_subfolder(subfolder, included)
-    _put(root, name, render_ci_file(settings, ci_stage_for(there or ""), subfolder), done, force=force)
+    stage = ci_stage_for(there or "")
+    texts = [render_ci_file(each, stage, subfolder) for each in _versions(settings)]
+    _put(root, name, texts[0], done, force=force or _is_one_of(_read(root / name), texts))
     changed = only_include(included) if there is None else with_include(there, included)
     if changed is None:
         done.files[main] = "kept"
@@ -137,6 +143,16 @@ def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *,
         _write(root, main, there, changed, done)
     if there and holds_jobs(there) and {done.files[main], done.files[name]} & {"written", "changed"}:
         done.notes.append(_beside_others(there, name))
+
+
+def _versions(settings: Settings) -> list[Settings]:
+    """The settings, and the same for other versions of GitLab: a file for one of those may be written anew."""
+    versions = ("16.0", *(f"{major}.{minor}" for major, minor in (RETRY_EXIT_CODES_SINCE, MIRROR_SINCE)))
+    return [settings, *(replace(settings, ci=replace(settings.ci, gitlab_version=version)) for version in versions)]
+
+
+def _is_one_of(there: str | None, texts: list[str]) -> bool:
+    return there is not None and there.replace("\r\n", "\n") in texts
 
 
 def _beside_others(text: str, file: str) -> str:
@@ -189,6 +205,12 @@ def _steps(repository: Repository, settings: Settings, done: SetUp, plain: list[
     steps = []
     if not repository.config.get("remote"):
         steps.append("say where data and models are kept: dvc remote add -d NAME URL")
+    version = settings.ci.gitlab_version
+    if version == Settings().ci.gitlab_version:
+        steps.append(
+            f"say which GitLab it is (its page /help): `ci.gitlab_version` of {SETTINGS_FILE}, {version} by now;\n"
+            "newer ones can do more. Then once more: swath init"
+        )
     steps += [
         f"set two variables at {settings_page}:\n{_VARIABLES}",
         f"have runners with these tags: {_tags(settings)}; `runners` of {SETTINGS_FILE} says what they offer",

@@ -112,7 +112,9 @@ def ci_stage_for(text: str) -> str:
     names = [name for name in stages if isinstance(name, str)] if isinstance(stages, list) else []
     if names:
         return names[-1]
-    return _USUAL_CI_STAGE if document is None or "include" in document else _LAST_CI_STAGE
+    if document is None or any(not _is_ours(_names(item)) for item in _as_list(document.get("include"))):
+        return _USUAL_CI_STAGE
+    return _LAST_CI_STAGE
 
 
 def keys_of(text: str) -> frozenset[str]:
@@ -178,9 +180,13 @@ def with_own_includes(text: str, there: str) -> str:
     """Our CI file as it is to be, with the files of other DVC repositories that the present one includes."""
     document = _parsed(there) or {}
     for name in reversed([_names(item) for item in _as_list(document.get("include"))]):
-        if name.startswith(f"{_INCLUDED_FOLDER}/"):
+        if name != _INCLUDED_FILE and _is_ours(name):
             text = with_include(text, name) or text
     return text
+
+
+def _is_ours(file: str) -> bool:
+    return file == _INCLUDED_FILE or file.startswith(f"{_INCLUDED_FOLDER}/")
 
 
 def holds_jobs(text: str) -> bool:

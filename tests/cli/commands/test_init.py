@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,19 @@ def test_what_is_written_and_said(bench: Bench) -> None:
         "\n"
         "What is left to do:\n"
         "  1. say where data and models are kept: dvc remote add -d NAME URL\n"
-        "  2. set two variables at https://gitlab.example.com/team/forest/-/settings/ci_cd:\n"
-        "     SWATH_TOKEN       a project access token with write_repository, masked: results come back into Git with it\n"
+        "  2. say which GitLab it is (its page /help): `ci.gitlab_version` of swath.yaml, 17.0 by now;\n"
+        "     newer ones can do more. Then once more: swath init\n"
+        "  3. set two variables at https://gitlab.example.com/team/forest/-/settings/ci_cd:\n"
+        "     SWATH_TOKEN       a project access token with write_repository and a role that may push (Maintainer where main\n"
+        "                       is protected), masked: results come back into Git with it\n"
         "     SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)\n"
-        "  3. have runners with these tags: [docker]; `runners` of swath.yaml says what they offer\n"
-        f"  4. log in to the registry, and push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}:\n"
+        "  4. have runners with these tags: [docker]; `runners` of swath.yaml says what they offer\n"
+        f"  5. log in to the registry, and push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}:\n"
         "     CI_REGISTRY_IMAGE=REGISTRY/GROUP/PROJECT swath image push\n"
-        "  5. have an image for what calls no service, copy: `default_image` of swath.yaml.\n"
+        "  6. have an image for what calls no service, copy: `default_image` of swath.yaml.\n"
         "     Without it their jobs have a shell, Python and DVC alone\n"
-        "  6. see the jobs before anything is pushed: swath compile\n"
-        "  7. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
+        "  7. see the jobs before anything is pushed: swath compile\n"
+        "  8. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
     )
     assert load_settings(bench.root) == Settings()
     assert judged(bench, ".gitlab-ci.yml") == "ok -- validation done"
@@ -135,6 +139,24 @@ def test_the_servers_version_counts(bench: Bench) -> None:
     assert document["swath:plan"]["retry"]["exit_codes"] == [75]
     assert document["swath:plan"]["tags"] == ["a", "b"]
     assert document["swath:plan"]["image"]["name"].startswith("r.example.com/x/swath:")
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_another_version_writes_an_untouched_ci_file_anew(bench: Bench, foreign: bool) -> None:  # noqa: FBT001
+    file = ".gitlab/swath.yml" if foreign else ".gitlab-ci.yml"
+    if foreign:
+        bench.write({".gitlab-ci.yml": "test: {script: [make]}\n"})
+    assert "say which GitLab it is" in bench.swath("init", check=True).stdout
+    bench.write(
+        {"swath.yaml": re.sub("gitlab_version: .*?(?=[ ,}\n])", "gitlab_version: '18.2'", bench.read("swath.yaml"))}
+    )
+    said = bench.swath("init", check=True).stdout
+    assert re.search(rf"^{re.escape(file)} +written$|^{re.escape(file)} +lines added$", said, re.MULTILINE), said
+    assert "say which GitLab it is" not in said
+    assert ci(bench, file)["swath:run"]["trigger"]["strategy"] == "mirror"
+    bench.write({file: bench.read(file).replace("swath:lint", "lint"), "swath.yaml": "ci: {gitlab_version: '17.0'}\n"})
+    assert f"{file} is there and differs" in re.sub(" +", " ", bench.swath("init", check=True).stdout)
+    assert ci(bench, file)["swath:run"]["trigger"]["strategy"] == "mirror"
 
 
 def test_stages_that_ask_for_gpus_get_a_class_of_runners(bench: Bench) -> None:
@@ -223,7 +245,7 @@ def test_results_that_the_new_lines_make_stale_are_told(bench: Bench) -> None:
 def test_the_settings_page_and_no_token_in_it(bench: Bench, address: str, page: str) -> None:
     bench.command("git", "remote", "add", "origin", address)
     result = bench.swath("init", check=True)
-    assert f"  2. set two variables at {page}/-/settings/ci_cd:\n" in result.stdout
+    assert f"  3. set two variables at {page}/-/settings/ci_cd:\n" in result.stdout
     assert "secret" not in result.stdout + result.stderr
 
 
@@ -357,7 +379,7 @@ def test_repositories_in_folders_live_side_by_side(tmp_path: Path) -> None:
     last = (
         "git add swath.yaml ../.gitlab/swath/ml-a.yml ../.gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'"
     )
-    assert said.endswith(f"  7. commit: {last}\n")
+    assert said.endswith(f"  8. commit: {last}\n")
     hostile = in_folder(tmp_path, "teams/it's $HOME [b]: #1")
     said = hostile.swath("init", check=True).stdout
     assert said.splitlines()[1:3] == [
