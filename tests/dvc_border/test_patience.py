@@ -157,6 +157,53 @@ def test_what_stalls_is_tried_again() -> None:
     assert far.begun_again == 1
 
 
+def test_what_a_try_that_was_given_up_brings_late_is_discarded() -> None:
+    far, discarded = Hanging(), []
+    done = threading.Event()
+
+    def discard(result: str) -> None:
+        discarded.append(result)
+        done.set()
+
+    found = try_patiently(
+        ["a"],
+        far.work,
+        jobs=1,
+        patience=Patience(stall_s=0.1, pauses_s=(0.0,)),
+        is_lasting=lambda _: False,
+        begin_again=lambda: None,
+        as_ours=lambda error: SwathError(str(error)),
+        discard=discard,
+    )
+    far.released.set()
+    assert done.wait(10)
+    assert (found, discarded) == (["A"], ["A"])
+
+
+def test_a_try_that_was_given_up_ends_with_the_next_byte() -> None:
+    begun, released, ended = threading.Event(), threading.Event(), threading.Event()
+    moved: list[int] = []
+
+    def work(item: str, pulse: Pulse) -> str:
+        if begun.is_set():
+            return item
+        begun.set()
+        released.wait(20)
+        try:
+            pulse.relative_update(1)
+            moved.append(1)
+        finally:
+            ended.set()
+        return item
+
+    far = Far()
+    far.work = work  # type: ignore[method-assign]
+    assert far.do("a", patience=Patience(stall_s=0.1, pauses_s=(0.0,))) == ["a"]
+    released.set()
+    assert ended.wait(10)
+    assert moved == []
+
+
 def test_a_stall_in_the_last_try_is_told() -> None:
     far = Hanging()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,71 @@ def test_a_remote_that_is_not_there_is_the_users(root: Path) -> None:
 
 def test_a_folder_is_no_store_of_objects(far: RemoteFiles) -> None:
     assert (far.name, far.protocol, far.is_flat, 1 <= far.jobs <= 32) == ("far", "local", False, True)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_write_that_stalled_never_overwrites_a_later_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, *, flat: bool
+) -> None:
+    far = RemoteFiles(Repository(root / "repo"), patience=Patience(stall_s=0.2, pauses_s=(0.01,)))
+    if flat:
+        monkeypatch.setattr(far, "protocol", "s3")  # files are shown when they are whole
+        (root / "far").mkdir(exist_ok=True)
+    kind, released, tries = type(far._file_system), threading.Event(), []
+    real = kind.pipe_file
+
+    def pipe_file(fs: object, path: str, data: bytes, **options: object) -> None:
+        tries.append(threading.current_thread())
+        if len(tries) == 1:
+            released.wait(20)
+        real(fs, path, data, **options)
+
+    monkeypatch.setattr(kind, "pipe_file", pipe_file)
+    far.write("late.json", b"first")
+    far.write("late.json", b"second")
+    released.set()
+    tries[0].join(10)
+    assert far.read("late.json") == b"second"
+    far.remove(["late.json"])
+
+
+def test_a_file_that_was_removed_is_not_brought_back_by_a_write_that_stalled(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = RemoteFiles(Repository(root / "repo"), patience=Patience(stall_s=0.2, pauses_s=(0.01,)))
+    monkeypatch.setattr(far, "protocol", "s3")
+    kind, released, tries = type(far._file_system), threading.Event(), []
+    real = kind.pipe_file
+    (root / "far").mkdir(exist_ok=True)
+
+    def pipe_file(fs: object, path: str, data: bytes, **options: object) -> None:
+        tries.append(threading.current_thread())
+        if len(tries) == 1:
+            released.wait(20)
+        real(fs, path, data, **options)
+
+    monkeypatch.setattr(kind, "pipe_file", pipe_file)
+    far.write("gone.json", b"first")
+    far.remove(["gone.json"])
+    released.set()
+    tries[0].join(10)
+    assert far.read("gone.json") is None
+
+
+def test_a_try_to_send_that_stalled_leaves_no_half_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = RemoteFiles(Repository(root / "repo"), patience=Patience(stall_s=0.2, pauses_s=(0.01,)))
+    (root / "here").write_bytes(b"data")
+    kind, released, tries = type(far._file_system), threading.Event(), []
+    real = kind.put_file
+
+    def put_file(fs: object, source: str, target: str, **options: object) -> None:
+        tries.append(threading.current_thread())
+        real(fs, source, target, **options)
+        if len(tries) == 1:
+            released.wait(20)
+
+    monkeypatch.setattr(kind, "put_file", put_file)
+    far.put([(str(root / "here"), "stalled/file")])
+    released.set()
+    tries[0].join(10)
+    assert far.files("stalled") == ("stalled/file",)

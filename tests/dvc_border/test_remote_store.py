@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.repositories import CLEAN, Bench, make_repository
+from support.until import until
 from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher, hash_bytes
 from swath.dvc_border.patience import Patience
@@ -114,15 +116,45 @@ def test_what_the_remote_lacks_is_told_and_leaves_nothing_half(case: Case) -> No
     assert not list(Path(case.cache.folder).rglob("*.tmp"))
 
 
-def test_a_damaged_object_is_not_taken(case: Case) -> None:
-    case.store().push([case.file])
+def test_a_damaged_object_is_not_taken_and_the_command_that_removes_it_removes_it_alone(case: Case) -> None:
+    case.store().push([case.file, case.folder])
     path = case.far / "files/md5" / case.file.value[:2] / case.file.value[2:]
     path.chmod(0o644)
     path.write_text("half")
     case.drop_cache()
-    with pytest.raises(UserError, match=f"the object {case.file.value} is damaged in the DVC remote 'far'"):
+    before = case.objects()
+    with pytest.raises(UserError) as caught:
         case.store().pull([case.file])
+    assert str(caught.value) == (
+        f"the object {case.file.value} is damaged in the DVC remote 'far' ({path})\n"
+        f"  remove it there (rm -f {path}), and push it again from a clone that has it: dvc push"
+    )
     assert not case.cache.has(case.file)
+    subprocess.run(f"rm -f {path}", shell=True, check=True)
+    assert case.objects() == sorted({*before} - {case.file.value})
+
+
+def test_a_damaged_listing_in_the_cache_is_told_with_the_command_that_removes_it_alone(case: Case) -> None:
+    case.store().push([case.folder])
+    listing = Path(case.cache.path(case.folder))
+    listing.chmod(0o644)
+    listing.write_text("[")
+    with pytest.raises(UserError) as caught:
+        case.store().pull([case.folder])
+    assert str(caught.value) == (
+        f"the listing {case.folder.value} in the cache is damaged\n"
+        f"  remove this one file, and try again: rm -f {listing}"
+    )
+    listing.unlink()
+    assert case.store().pull([case.folder]) > 0
+    assert case.cache.has(case.folder)
+
+
+def test_where_an_object_lies_in_another_kind_of_remote_is_told_without_secrets(case: Case) -> None:
+    case.repository.set_over({"remote": {"far": {"url": "ssh://me:hush@host/srv/data"}}})
+    files = RemoteStore(case.repository).files
+    assert files.place("files/md5/ab/cd") == "ssh://host/srv/data/files/md5/ab/cd"
+    assert files.removal("files/md5/ab/cd") == "ssh -p 22 host 'rm -f /srv/data/files/md5/ab/cd'"
 
 
 def test_an_object_that_the_cache_lacks_is_told(case: Case) -> None:
@@ -300,6 +332,35 @@ def test_a_pull_that_is_stopped_ends(case: Case, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InterruptedRunError):
         store.pull([case.file], stop)
     never.set()
+
+
+def test_a_try_that_stalled_never_touches_what_the_next_try_brought(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.store().push([case.file])
+    case.drop_cache()
+    store = RemoteStore(Repository(case.bench.root), patience=Patience(stall_s=0.2, pauses_s=(0.01,)))
+    kind, released, ended = type(store.files._file_system), threading.Event(), threading.Event()
+    tries: list[str] = []
+
+    def get_file(_fs: object, _source: str, target: str, **_options: object) -> None:
+        tries.append(target)
+        with open(target, "wb", buffering=0) as file:  # in place, as file systems do that know no links
+            file.write(b"o")
+            if len(tries) == 1:
+                released.wait(20)
+                file.write(b"late, and of other bytes")
+                ended.set()
+            else:
+                file.write(b"ne")
+
+    monkeypatch.setattr(kind, "get_file", get_file)
+    assert store.pull([case.file]) == 3
+    released.set()
+    assert ended.wait(10)
+    assert Path(case.cache.path(case.file)).read_bytes() == b"one"
+    until(lambda: not list(Path(case.cache.folder).rglob("*.tmp")))
+    assert len(set(tries)) == 2
 
 
 def test_a_refusal_is_told_at_once_and_without_secrets(case: Case) -> None:

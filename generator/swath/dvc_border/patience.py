@@ -1,17 +1,20 @@
 """Work over a network that fails or stalls for a while: in parallel, watched, tried again with pauses between.
 
 Each piece of work runs in a thread of its own kind (daemons: one that hangs in a library keeps no process alive). When
-for a while no piece has ended and no byte has moved, the round is given up and what is left is tried again.
+for a while no piece has ended and no byte has moved, the round is given up and what is left is tried again. The threads
+of a round that was given up may wake up later. So each try writes to a file of its own, and what counts is put in place
+by the caller, from the result. A late thread ends with the next byte that moves, or its result is discarded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -21,6 +24,7 @@ from swath.errors import InterruptedRunError, SwathError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Waiting = TypeVar("Waiting")
 _LOOK_S: Final = 0.2
 _LONGEST_LOOK_S: Final = 2 * _LOOK_S
 _STALL_S: Final = 120.0
@@ -52,15 +56,31 @@ class Patience:
         return cls(min(_STALL_S, wait_s), tuple(pauses_s))
 
 
+class GivenUpError(Exception):
+    """The round that a piece of work belongs to was given up: its thread should end."""
+
+
 class Pulse(Callback):  # type: ignore[misc]  # fsspec has no types
-    """Hears of each block that moves; DVC's file systems are given it as their callback."""
+    """Hears of each block that moves; DVC's file systems are given it as their callback.
+
+    Attributes:
+        beats: how often something moved.
+        given_up: whether nobody waits for this work any more.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.beats = 0
+        self.given_up = False
 
     def beat(self) -> None:
-        """Something moved."""
+        """Something moved.
+
+        Raises:
+            GivenUpError: nobody waits for it any more.
+        """
+        if self.given_up:
+            raise GivenUpError
         self.beats += 1
 
     def set_size(self, _size: int) -> None:
@@ -86,8 +106,10 @@ class _Round(Generic[Item, Result]):
 
     work: Callable[[Item, Pulse], Result]
     pulse: Pulse
-    waiting: queue.SimpleQueue[tuple[int, Item]]
-    ended: queue.SimpleQueue[tuple[int, Result | None, Exception | None]]
+    discard: Callable[[Result], None]
+    waiting: queue.SimpleQueue[tuple[int, Item]] = field(default_factory=queue.SimpleQueue)
+    ended: queue.SimpleQueue[tuple[int, Result | None, Exception | None]] = field(default_factory=queue.SimpleQueue)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self) -> None:
         """Work until nothing is left; in a thread."""
@@ -97,9 +119,28 @@ class _Round(Generic[Item, Result]):
             except queue.Empty:
                 return
             try:
-                self.ended.put((number, self.work(item, self.pulse), None))
+                result = self.work(item, self.pulse)
             except Exception as error:  # noqa: BLE001 - handed to the caller, which knows the libraries' errors
                 self.ended.put((number, None, error))
+                continue
+            with self.lock:
+                if not self.pulse.given_up:
+                    self.ended.put((number, result, None))
+                    continue
+            self._discard(result)
+
+    def give_up(self) -> None:
+        """Let what waits be, and the threads end; what they brought and nobody took is discarded."""
+        with self.lock:
+            self.pulse.given_up = True
+        _drain(self.waiting)
+        for _, result, error in _drain(self.ended):
+            if error is None:
+                self._discard(result)  # type: ignore[arg-type]  # None only where it is the work's own result
+
+    def _discard(self, result: Result) -> None:
+        with contextlib.suppress(Exception):  # nobody waits for it, nor for what is wrong with it
+            self.discard(result)
 
 
 @dataclass(slots=True)
@@ -134,17 +175,19 @@ def try_patiently(
     begin_again: Callable[[], None],
     as_ours: Callable[[Exception], SwathError],
     waiting: Callable[[Exception, float], None] = lambda *_: None,
+    discard: Callable[[Result], None] = lambda _: None,
     stop: threading.Event | None = None,
 ) -> list[Result]:
     """Do all pieces of work, some at a time.
 
     Args:
-        work: one piece; may be done twice.
+        work: one piece; may be done twice, also at the same time, when the first try hangs.
         jobs: at a time.
         is_lasting: whether trying again is of no use.
         begin_again: before each further try: drop connections.
         as_ours: the error to raise for the last one, or for one that lasts.
         waiting: hears of each pause: one of the errors before it, and how long it is.
+        discard: gets the result of a try that nobody waits for any more, in that try's thread; removes what it left.
         stop: when it is set, all is given up.
 
     Returns:
@@ -156,25 +199,39 @@ def try_patiently(
     """
     results: dict[int, Result] = {}
     left = dict(enumerate(items))
-    for pause_s in (*patience.pauses_s, None):
-        failed = _once(left, work, results, jobs=jobs, stall_s=patience.stall_s, stop=stop)
-        left = {number: item for number, item in left.items() if number not in results}
-        if not left:
-            break
-        lasting = next((error for error in failed if isinstance(error, SwathError) or is_lasting(error)), None)
-        if lasting is not None or pause_s is None:
-            error = lasting or failed[0]
-            raise error if isinstance(error, SwathError) else as_ours(error) from error
-        waiting(failed[0], pause_s)
-        if (stop or threading.Event()).wait(pause_s):
-            raise InterruptedRunError("stopped")
-        begin_again()
+    with _discarded_unless_all_succeed(results, discard):
+        for pause_s in (*patience.pauses_s, None):
+            one = _Round(work, Pulse(), discard)
+            failed = _once(one, left, results, jobs=jobs, stall_s=patience.stall_s, stop=stop)
+            left = {number: item for number, item in left.items() if number not in results}
+            if not left:
+                break
+            lasting = next((error for error in failed if isinstance(error, SwathError) or is_lasting(error)), None)
+            if lasting is not None or pause_s is None:
+                error = lasting or failed[0]
+                raise error if isinstance(error, SwathError) else as_ours(error) from error
+            waiting(failed[0], pause_s)
+            if (stop or threading.Event()).wait(pause_s):
+                raise InterruptedRunError("stopped")
+            begin_again()
     return [results[number] for number in range(len(items))]
 
 
+@contextlib.contextmanager
+def _discarded_unless_all_succeed(
+    results: Mapping[int, Result], discard: Callable[[Result], None]
+) -> Generator[None, None, None]:
+    try:
+        yield
+    except BaseException:
+        for result in results.values():
+            discard(result)
+        raise
+
+
 def _once(
+    one: _Round[Item, Result],
     left: dict[int, Item],
-    work: Callable[[Item, Pulse], Result],
     results: dict[int, Result],
     *,
     jobs: int,
@@ -182,7 +239,6 @@ def _once(
     stop: threading.Event | None,
 ) -> list[Exception]:
     """Try all that is left once; what went wrong."""
-    one: _Round[Item, Result] = _Round(work, Pulse(), queue.SimpleQueue(), queue.SimpleQueue())
     for pair in left.items():
         one.waiting.put(pair)
     for _ in range(min(jobs, len(left))):
@@ -190,33 +246,37 @@ def _once(
     failed: list[Exception] = []
     watch = _Watch(one.pulse)
     count = 0
-    while count < len(left):
-        if stop is not None and stop.is_set():
-            _drain(one.waiting)
-            raise InterruptedRunError("stopped")
-        try:
-            number, result, error = one.ended.get(timeout=_LOOK_S)
-        except queue.Empty:
-            if watch.look() > stall_s:
-                _drain(one.waiting)
-                failed.append(TimeoutError(f"nothing moved for {stall_s:g} s"))
-                return failed
-            continue
-        count += 1
-        one.pulse.beat()
-        if error is None:
-            results[number] = result  # type: ignore[assignment]  # None only where it is the work's own result
-        else:
-            failed.append(error)
+    try:
+        while count < len(left):
+            if stop is not None and stop.is_set():
+                raise InterruptedRunError("stopped")
+            try:
+                number, result, error = one.ended.get(timeout=_LOOK_S)
+            except queue.Empty:
+                if watch.look() > stall_s:
+                    failed.append(TimeoutError(f"nothing moved for {stall_s:g} s"))
+                    return failed
+                continue
+            count += 1
+            one.pulse.beat()
+            if error is None:
+                results[number] = result  # type: ignore[assignment]  # None only where it is the work's own result
+            else:
+                failed.append(error)
+    finally:
+        if count < len(left):
+            one.give_up()
     return failed
 
 
-def _drain(waiting: queue.SimpleQueue[tuple[int, Item]]) -> None:
-    try:
-        while True:
-            waiting.get_nowait()
-    except queue.Empty:
-        return
+def _drain(waiting: queue.SimpleQueue[Waiting]) -> list[Waiting]:
+    """Empty a queue; what was in it."""
+    found: list[Waiting] = []
+    while True:
+        try:
+            found.append(waiting.get_nowait())
+        except queue.Empty:
+            return found
 
 
 def is_no_space(error: BaseException) -> bool:

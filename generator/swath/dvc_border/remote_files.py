@@ -15,9 +15,10 @@ import re
 import sys
 import threading
 import uuid
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from swath.dvc_border.patience import Patience, Pulse, is_no_space, try_patiently
+from swath.dvc_border.patience import GivenUpError, Patience, Pulse, is_no_space, try_patiently
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, SwathError, UserError
 
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 _HALF_FILES: Final = frozenset({"local", "ssh", "webdav", "webdavs", "hdfs", "webhdfs"})
 _MOST_JOBS: Final = 32
 _TEMPORARY: Final = "swath/tmp"
+_SSH_PORT: Final = 22
 _REFUSALS: Final = frozenset({
     "PermissionDenied", "AuthError", "NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError",
     "ClientAuthenticationError", "HostKeyNotVerifiable", "KeyImportError", "KeyEncryptionError", "GDriveAuthError",
@@ -64,6 +66,7 @@ class RemoteFiles:
         self._lock = threading.Lock()
         self._fs: Any = None
         self._folders: set[str] = set()
+        self._newest: dict[str, bytes | None] = {}  # what `write` wrote last; None: it was removed since
         with translated(hint=f"see: dvc remote list; correct the remote {self.name!r} in .dvc/config"):
             from dvc.fs import get_cloud_fs
 
@@ -98,12 +101,14 @@ class RemoteFiles:
         work: Callable[[Any, Item, Pulse], Result],
         what: str,
         stop: threading.Event | None = None,
+        discard: Callable[[Result], None] = lambda _: None,
     ) -> list[Result]:
         """Do something with the file system for each item, in parallel.
 
         Args:
             work: gets DVC's file system, an item, and a callback that wants to hear of progress.
             what: for messages: ``read from``.
+            discard: removes what a result that nobody takes has left here.
 
         Raises:
             PassingFaultError: the remote does not answer.
@@ -120,6 +125,7 @@ class RemoteFiles:
             begin_again=self._begin_again,
             as_ours=lambda error: self._ours(error, what),
             waiting=lambda error, pause_s: self._say(error, what, pause_s),
+            discard=discard,
             stop=stop,
         )
 
@@ -170,21 +176,34 @@ class RemoteFiles:
 
     def write(self, path: str, data: bytes) -> None:
         """Write a small file, whole or not at all; one that is there is replaced."""
-        self.each([path], lambda fs, path, _: self._write(fs, path, data), "written to")
+        self._newest[path] = data
+        self.each([path], lambda fs, path, pulse: self._write(fs, path, data, pulse), "written to")
 
-    def _write(self, fs: Any, path: str, data: bytes) -> None:
+    def _write(self, fs: Any, path: str, data: bytes, pulse: Pulse) -> None:
         target = self.full(path)
         if self.protocol not in _HALF_FILES:
             fs.pipe_file(target, data)
+            if pulse.given_up:
+                self._put_right(fs, path, data)
             return
         temporary = self.full(posixpath.join(_TEMPORARY, uuid.uuid4().hex))
         self._make_folder(fs, posixpath.dirname(temporary))
         self._make_folder(fs, posixpath.dirname(target))
         fs.pipe_file(temporary, data)
-        self._move(fs, temporary, target)
+        self._publish(fs, temporary, target, pulse)
+        if pulse.given_up:
+            self._put_right(fs, path, data)
+
+    def _put_right(self, fs: Any, path: str, data: bytes) -> None:
+        """After a write that came late: whatever was written or removed since then counts."""
+        newest = self._newest[path]
+        if newest is None:
+            fs.rm_file(self.full(path))
+        elif newest != data:
+            self._write(fs, path, newest, Pulse())
 
     def get(self, pairs: Sequence[tuple[str, str]], stop: threading.Event | None = None) -> list[bool]:
-        """Bring files to this machine.
+        """Bring files to this machine, each whole or not at all.
 
         Args:
             pairs: path in the remote, and absolute path here, whose folder exists.
@@ -193,20 +212,28 @@ class RemoteFiles:
             For each whether it was there.
         """
 
-        def one(fs: Any, pair: tuple[str, str], pulse: Pulse) -> bool:
+        def one(fs: Any, pair: tuple[str, str], pulse: Pulse) -> str | None:
+            temporary = f"{pair[1]}.{uuid.uuid4().hex}.tmp"
             try:
-                fs.get_file(self.full(pair[0]), pair[1], callback=pulse)
-            except FileNotFoundError:
-                return False
-            return True
+                fs.get_file(self.full(pair[0]), temporary, callback=pulse)
+            except BaseException as error:
+                _unlink(temporary)
+                if isinstance(error, FileNotFoundError):
+                    return None
+                raise
+            return temporary
 
-        return self.each(pairs, one, "read", stop)
+        found = self.each(pairs, one, "read", stop, _unlink)
+        for temporary, (_, target) in zip(found, pairs, strict=True):
+            if temporary is not None:
+                os.replace(temporary, target)
+        return [temporary is not None for temporary in found]
 
     def put(self, pairs: Sequence[tuple[str, str]], stop: threading.Event | None = None) -> None:
-        """Send files of this machine.
+        """Send files of this machine, each whole or not at all.
 
         Args:
-            pairs: absolute path here, and path in the remote.
+            pairs: absolute path here, and path in the remote, which stands for this content alone.
         """
 
         def one(fs: Any, pair: tuple[str, str], pulse: Pulse) -> None:
@@ -217,9 +244,18 @@ class RemoteFiles:
             temporary = f"{target}.{uuid.uuid4().hex}.tmp"
             self._make_folder(fs, posixpath.dirname(target))
             fs.put_file(source, temporary, callback=pulse)
-            self._move(fs, temporary, target)
+            self._publish(fs, temporary, target, pulse)
 
         self.each(pairs, one, "written to", stop)
+
+    def _publish(self, fs: Any, temporary: str, target: str, pulse: Pulse) -> None:
+        """Give a file that is whole its name, unless nobody waits for it any more."""
+        try:
+            pulse.beat()
+        except GivenUpError:
+            fs.rm_file(temporary)
+            raise
+        self._move(fs, temporary, target)
 
     def _make_folder(self, fs: Any, folder: str) -> None:
         if folder in self._folders:
@@ -252,6 +288,7 @@ class RemoteFiles:
             with contextlib.suppress(FileNotFoundError):
                 fs.rm_file(self.full(path))
 
+        self._newest.update(dict.fromkeys(self._newest.keys() & set(paths)))
         self.each(paths, one, "written to")
 
     def names(self, folders: Sequence[str]) -> list[list[str]]:
@@ -281,10 +318,31 @@ class RemoteFiles:
         inner = (path[len(start) + 1 :] for path in paths if path.startswith(f"{start}/"))
         return tuple(sorted(f"{folder.rstrip('/')}/{path}" for path in inner))
 
+    def place(self, path: str) -> str:
+        """Where a file lies, for people: a path or a URL, without credentials."""
+        full = self.full(path)
+        return full if self.protocol == "local" else self._redacted(str(self._file_system.unstrip_protocol(full)))
+
+    def removal(self, path: str) -> str:
+        """The command that removes one file; empty where there is no usual one."""
+        place = self.place(path)
+        if self.protocol == "local":
+            return f"rm -f {quote(place)}"
+        if self.protocol == "ssh":
+            host, port = self._arguments.get("host", ""), self._arguments.get("port") or _SSH_PORT
+            return f"ssh -p {port} {quote(str(host))} {quote(f'rm -f {quote(self.full(path))}')}"
+        return f"aws s3 rm {quote(place)}" if self.protocol == "s3" else ""
+
     @property
     def is_flat(self) -> bool:
         """Whether it is a store of objects, where one long listing is cheaper than many short ones."""
         return self.protocol not in _HALF_FILES
+
+
+def _unlink(path: str | None) -> None:
+    with contextlib.suppress(OSError):
+        if path is not None:
+            os.unlink(path)
 
 
 def _has_terminal() -> bool:

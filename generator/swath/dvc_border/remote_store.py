@@ -20,6 +20,7 @@ import re
 import threading
 import uuid
 from functools import cached_property
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.cache import Cache
@@ -173,7 +174,8 @@ class RemoteStore:
         for folder in folders:
             inner = self._cache.files(folder)
             if inner is None:
-                raise UserError(f"the listing {folder.value} in the cache is damaged", hint="remove it: dvc gc -w")
+                hint = f"remove this one file, and try again: rm -f {quote(self._cache.path(folder))}"
+                raise UserError(f"the listing {folder.value} in the cache is damaged", hint=hint)
             files += [Content(file.value, legacy=folder.legacy) for file in inner]
         unique = {(content.value, content.legacy): content for content in files}.values()
         return moved + self._get([content for content in unique if not self._cache.has(content)], stop)
@@ -244,12 +246,17 @@ class RemoteStore:
         """Make a file that came an object of the cache, if it is what its name says."""
         size = os.stat(temporary).st_size
         if not content.legacy and hash_file(temporary) != content.value.removesuffix(".dir"):
-            message = f"the object {content.value} is damaged in the DVC remote {self.name!r} ({_object_path(content)})"
-            hint = "remove it there, and push it again from a clone that has it: dvc push"
-            raise UserError(message, hint=hint)
+            raise self._damaged(content)
         os.chmod(temporary, 0o444)
         os.replace(temporary, target)
         return size
+
+    def _damaged(self, content: Content) -> UserError:
+        path = _object_path(content)
+        place, command = self.files.place(path), self.files.removal(path)
+        message = f"the object {content.value} is damaged in the DVC remote {self.name!r} ({place})"
+        how = f" ({command})" if command else ""
+        return UserError(message, hint=f"remove it there{how}, and push it again from a clone that has it: dvc push")
 
     def _lacks(self, values: Sequence[str]) -> MissingObjectsError:
         names = ", ".join(values[:3]) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
