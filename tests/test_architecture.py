@@ -22,6 +22,7 @@ LAYERS: Final = (
     {"load"},
     {"dvc_border"},
     {"schema"},
+    {"files"},
     {"model"},
     {"limits", "errors"},
 )
