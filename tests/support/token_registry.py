@@ -1,4 +1,7 @@
-"""A registry on the loopback that wants a token, as GitLab's does, and that can fail in all the ways that we ask for."""
+"""A registry on the loopback that wants a token, as GitLab's does, and that can fail in all the ways that we ask for.
+
+With a certificate, one port speaks both TLS and plain HTTP, so that what is sent in clear text is seen.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import base64
 import contextlib
 import hashlib
 import json
+import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -33,6 +38,10 @@ class TokenRegistry:
         connections: how many there were.
         blobs: parts of images that are there, by digest.
         uploads: statuses that the next uploads of parts get instead of success.
+        location: where uploads are sent to, in front of their path; empty: the path alone.
+        redirect: where questions about manifests are sent to, in front of their path; empty: they are answered.
+        in_clear: the headers of each question that came without TLS.
+        shown: the value of Authorization of each question; empty: none.
     """
 
     images: dict[str, bytes] = field(default_factory=dict)
@@ -43,8 +52,13 @@ class TokenRegistry:
     connections: int = 0
     blobs: dict[str, bytes] = field(default_factory=dict)
     uploads: list[int] = field(default_factory=list)
+    location: str = ""
+    redirect: str = ""
+    in_clear: list[dict[str, str]] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     stall_s: float = 2.0
     address: str = ""
+    scheme: str = "http"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -71,6 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         registry, path = self.registry, urlsplit(self.path)
         registry.asked.append(f"{self.command} {self.path}")
+        registry.shown.append(self.headers.get("Authorization", ""))
+        if not isinstance(self.connection, ssl.SSLSocket):
+            registry.in_clear.append(dict(self.headers))
         if registry.faults:
             fault = registry.faults.pop(0)
             if fault == 0:
@@ -82,8 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(registry.stall_s)
         if path.path == "/jwt/auth":
             self.give_token(parse_qs(path.query))
+        elif registry.redirect and "/manifests/" in path.path:
+            self.answer(307, {"Location": f"{registry.redirect}{self.path}", "Set-Cookie": "session=a-secret; Path=/"})
         elif not self.is_known() or self.is_too_old():
-            realm = registry.challenge.partition(" ")[2] or f"http://{registry.address}/jwt/auth"
+            realm = registry.challenge.partition(" ")[2] or f"{registry.scheme}://{registry.address}/jwt/auth"
             kind = registry.challenge.partition(" ")[0]
             said = f'{kind} realm="{realm}",service="container_registry"' + (',scope="x"' if kind == "Bearer" else "")
             self.answer(401, {"WWW-Authenticate": said}, b'{"errors": []}')
@@ -115,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def take_blob(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
         if self.command == "POST":
-            self.answer(202, {"Location": f"{path}an-upload?state=1"})
+            self.answer(202, {"Location": f"{self.registry.location}{path}an-upload?state=1"})
         elif self.command == "PUT" and self.registry.uploads:
             self.answer(self.registry.uploads.pop(0), {})
         elif self.command == "PUT":
@@ -151,14 +170,32 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    """Tells TLS from plain HTTP by the first byte of a connection."""
+
+    daemon_threads = True
+    context: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, address = super().get_request()
+        if self.context and connection.recv(1, socket.MSG_PEEK) == b"\x16":
+            connection = self.context.wrap_socket(connection, server_side=True)
+        return connection, address
+
+
 @contextlib.contextmanager
-def token_registry() -> Iterator[TokenRegistry]:
-    """One that runs as long as the block does."""
-    registry = TokenRegistry()
+def token_registry(context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[TokenRegistry]:
+    """One that runs as long as the block does.
+
+    Args:
+        context: its certificate; None: it speaks no TLS.
+        host: the name that it calls itself.
+    """
+    registry = TokenRegistry(scheme="https" if context else "http")
     handler = type("Handler", (_Handler,), {"registry": registry})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    registry.address = f"127.0.0.1:{server.server_port}"
+    server = _Server(("127.0.0.1", 0), handler)
+    server.context = context
+    registry.address = f"{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

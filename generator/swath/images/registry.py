@@ -18,18 +18,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import HTTPBasicAuth
 
 from swath.errors import PassingFaultError, UserError
 from swath.images.credentials import credentials_for
 from swath.images.reference import further_tags, resolved, split_reference
+from swath.images.registry_session import Bearer, Nobody, RedirectedToPlainError, RegistrySession, cause_of
 from swath.images.swath_image import MANIFEST_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from requests.auth import AuthBase
 
     from swath.images.service_image import ServiceImage
     from swath.images.swath_image import Blob, BuiltImage
@@ -42,11 +45,6 @@ _MANIFESTS: Final = (
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
 _CHALLENGE: Final = re.compile(r'([a-z]+)="([^"]*)"')
-_CONNECTION_FAULT: Final = re.compile(
-    r"connection refused|connection reset|name or service not known|no such host|temporary failure in name resolution"
-    r"|closed connection|network is unreachable|no route to host",
-    re.IGNORECASE,
-)
 _OK: Final = requests.codes.ok
 _DENIED: Final = frozenset({requests.codes.unauthorized, requests.codes.forbidden})
 _DIGEST: Final = "Docker-Content-Digest"
@@ -173,26 +171,8 @@ def push_image_parts(
 class _Connection:
     """What one thread keeps: an HTTP session, and how it shows who it is, by scope."""
 
-    session: requests.Session = field(default_factory=requests.Session)
+    session: RegistrySession = field(default_factory=RegistrySession)
     shown: dict[str, AuthBase] = field(default_factory=dict)
-
-
-class _Bearer(AuthBase):
-    """A token. As an object, so that requests does not put ~/.netrc's entry over it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _Nobody(AuthBase):
-    """No credentials, not even those of ~/.netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
 
 
 class _Registries:
@@ -246,7 +226,10 @@ class _Registries:
             return 0
         begun = self._ask("POST", host, repository, "blobs/uploads/", actions="pull,push")
         _checked(begun, reference, ok=requests.codes.accepted)
-        place = urljoin(begun.url, begun.headers["Location"])
+        try:
+            place = RegistrySession.check_place(begun.url, begun.headers["Location"])
+        except RedirectedToPlainError as error:
+            raise _sent_to_plain(host, error) from error
         place += ("&" if "?" in place else "?") + urlencode({"digest": blob.digest})
         _checked(self._upload(host, repository, place, blob), reference, ok=requests.codes.created)
         return blob.size
@@ -254,10 +237,11 @@ class _Registries:
     def _upload(self, host: str, repository: str, place: str, blob: Blob) -> requests.Response:
         connection, scope = self._connection(), f"{host}/{repository}:pull,push"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
-        ours = urlsplit(place).netloc == host  # a store behind the registry knows the upload by its address
+        # A store behind the registry knows the upload by its address.
+        ours = not connection.session.is_elsewhere(f"{self._scheme(host)}://{host}/", place)
         with blob.path.open("rb") as content:
             request = requests.Request("PUT", place, headers=headers, data=content)
-            done = self._send(host, request, connection.shown.get(scope, _Nobody()) if ours else _Nobody())
+            done = self._send(host, request, connection.shown.get(scope, Nobody()) if ours else Nobody())
             if ours and done.status_code == requests.codes.unauthorized:  # the token was too old: they live for minutes
                 connection.shown[scope] = self._shown(done, host, repository, "pull,push")
                 done = self._send(host, request, connection.shown[scope])
@@ -282,9 +266,13 @@ class _Registries:
         headers = {"Accept": _MANIFESTS} | ({"Content-Type": body[0]} if body else {})
         connection, scope = self._connection(), f"{host}/{repository}:{actions}"
         request = requests.Request(method, url, headers=headers, data=body[1] if body else None)
-        answer = self._send(host, request, connection.shown.get(scope, _Nobody()))
+        answer = self._send(host, request, connection.shown.get(scope, Nobody()))
         if answer.status_code != requests.codes.unauthorized:
             return answer
+        if connection.session.is_elsewhere(url, answer.url):
+            there = urlsplit(answer.url).netloc
+            message = f"the registry {host} sends us to {there}, which asks for credentials: they are not sent there"
+            raise UserError(message, hint="name the registry itself in swath.yaml (`registry:`) and service.yaml")
         connection.shown[scope] = self._shown(answer, host, repository, actions)
         answer = self._send(host, request, connection.shown[scope])
         if answer.status_code in _DENIED:
@@ -306,18 +294,19 @@ class _Registries:
             return basic
         said = dict(_CHALLENGE.findall(rest))
         realm = said.get("realm", "")
-        if urlsplit(realm).scheme not in {"https", self._scheme(urlsplit(realm).netloc)}:
+        plain_allowed = self._scheme(host) == self._scheme(urlsplit(realm).netloc) == "http"
+        if urlsplit(realm).scheme not in ({"https", "http"} if plain_allowed else {"https"}):
             raise UserError(
                 f"the registry {host} sends us to {realm} for a token, which is no address to show credentials at",
                 hint="correct the registry's settings: its token service must be reached by https",
             )
         parameters = {"service": said.get("service", ""), "scope": f"repository:{repository}:{actions}"}
-        answer = self._send(host, requests.Request("GET", realm, params=parameters), basic or _Nobody())
+        answer = self._send(host, requests.Request("GET", realm, params=parameters), basic or Nobody())
         if answer.status_code != _OK:
             raise self._refused(host, repository)
         try:
             document = answer.json()
-            return _Bearer(str(document.get("token") or document["access_token"]))
+            return Bearer(str(document.get("token") or document["access_token"]))
         except (ValueError, KeyError, AttributeError):
             raise PassingFaultError(f"the registry {host}: its token service at {realm} gave no token") from None
 
@@ -340,7 +329,7 @@ class _Registries:
         """Send a request, again after a pause when the other side fails; 4xx is an answer.
 
         Raises:
-            UserError: the certificate is not trusted.
+            UserError: the certificate is not trusted, or an answer gives up TLS.
             PassingFaultError: there is no answer, or only 5xx and 429.
         """
         fault = ""
@@ -355,9 +344,11 @@ class _Registries:
                 )  # fmt: skip
             except requests.exceptions.SSLError as error:
                 hint = f"add its authority: REQUESTS_CA_BUNDLE=FILE; for one without TLS: {INSECURE_VARIABLE}=HOST"
-                raise UserError(f"the registry {host} cannot be asked safely: {_cause(error)}", hint=hint) from error
+                raise UserError(f"the registry {host} cannot be asked safely: {cause_of(error)}", hint=hint) from error
+            except RedirectedToPlainError as error:
+                raise _sent_to_plain(host, error) from error
             except requests.RequestException as error:
-                fault = _cause(error)
+                fault = cause_of(error)
             else:
                 if answer.status_code < _SERVER_ERROR and answer.status_code != requests.codes.too_many_requests:
                     return answer
@@ -387,6 +378,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _sent_to_plain(host: str, error: RedirectedToPlainError) -> UserError:
+    hint = (
+        "correct the registry's settings: behind a proxy that ends TLS it must know its own address "
+        "(X-Forwarded-Proto: https, or http.host in its config.yml)"
+    )
+    message = f"the registry {host} sends us from https to {error.place}, where all can be read"
+    return UserError(message, hint=hint)
+
+
 def _checked(answer: requests.Response, reference: str, *, ok: int) -> bool:
     if answer.status_code == ok:
         return True
@@ -400,16 +400,3 @@ def _asked_pause_s(answer: requests.Response, pause_s: float | None) -> float | 
     if pause_s is None or not said.isdecimal():
         return pause_s
     return min(max(pause_s, float(said)), _LONGEST_PAUSE_S)
-
-
-def _cause(error: Exception) -> str:
-    """What is wrong, in a word: the messages of requests hold URLs and addresses of objects."""
-    if isinstance(error, requests.exceptions.SSLError):
-        found = re.search(r"certificate verify failed: ([^(]+)", str(error))
-        return found.group(1).strip() if found else "no TLS there"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        found = _CONNECTION_FAULT.search(str(error))
-        return found.group().lower() if found else "no connection"
-    return type(error).__name__
