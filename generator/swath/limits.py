@@ -4,7 +4,8 @@ Self-managed instances may set some of them; `ci.max_jobs` and `ci.needs` of swa
 
 Sources, read 2026-11-22 (texts of GitLab 19): LIM https://docs.gitlab.com/administration/cicd/limits/ ·
 YAML https://docs.gitlab.com/ci/yaml/ · DSP https://docs.gitlab.com/ci/pipelines/downstream_pipelines/ ·
-JOBS https://docs.gitlab.com/ci/jobs/ · LINUX execve(2).
+JOBS https://docs.gitlab.com/ci/jobs/ · LINUX execve(2) ·
+RUNNER gitlab-runner 19.4, executors/docker: graceful exit of the build container, read 2026-11-25.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ JOB_TIMEOUT_S: Final = 30 * 24 * 3600 - 60  # less than a month, which GitLab as
 LEAST_JOB_TIMEOUT_S: Final = 600  # of a project; shorter ones of a job serve nobody. YAML timeout
 VARIABLE_BYTES: Final = 128 * 1024 - 1  # of one variable's NAME=value: MAX_ARG_STRLEN. LINUX
 CHILD_VARIABLE_BYTES: Final = 64 * 1024  # of what this project writes into one variable: half of the above
+# From SIGTERM, when a job is cancelled or its runner goes down, to SIGKILL, with the Docker executor. A service in the
+# job's own container hears the signal at the same moment as we do. RUNNER
+STOP_S: Final = 10.0
+SERVICE_STOP_S: Final = 6.0  # of it, for a service to end; the rest is for what it has left
 
 RESERVED_JOB_NAMES: Final = frozenset(
     {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ import pytest
 from support.job_bench import JobBench, Pipeline
 from support.job_services import three_services
 from support.repositories import CLEAN, ENVIRON, Bench, make_repository
+from swath.dvc_border.remote_files import RemoteFiles
 from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError, UserError
+from swath.job.scratch import Scratch
+from swath.limits import STOP_S
 from swath.model.fragment import fragment_path
 
 
@@ -153,6 +157,61 @@ def test_a_job_that_is_stopped_keeps_its_scratch_folder(house: JobBench, seen: P
     (seen / "slow").unlink()
     assert "1 files of an earlier attempt are in SWATH_SCRATCH" in pipeline.run("learn")
     assert (seen / "epochs").read_text() == "epoch\nepoch\n"
+
+
+def stalling_scratch(monkeypatch: pytest.MonkeyPatch, never: threading.Event) -> None:
+    """Let no file of a scratch folder reach the remote."""
+    real = RemoteFiles.put
+
+    def put(files: RemoteFiles, pairs: Sequence[tuple[str, str]], stop: threading.Event | None = None) -> None:
+        if any("swath/scratch/" in target for _, target in pairs):
+            files.each(pairs, lambda *_: never.wait(60), "written to", stop)
+        real(files, pairs, stop)
+
+    monkeypatch.setattr(RemoteFiles, "put", put)
+
+
+def test_a_job_that_is_stopped_ends_in_the_time_that_the_runner_leaves(
+    house: JobBench, seen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = house.pipeline()
+    pipeline.run("cut")
+    (seen / "slow").touch()
+    stop, never, stopped = threading.Event(), threading.Event(), []
+    stalling_scratch(monkeypatch, never)
+
+    def interrupt() -> None:
+        while not (seen / "started").exists():
+            time.sleep(0.02)
+        stopped.append(time.monotonic())
+        stop.set()
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(InterruptedRunError, match="the job was stopped; what it has finished is kept"):
+        pipeline.run("learn", stop=stop)
+    assert time.monotonic() - stopped[0] < STOP_S
+    assert (
+        "swath: SWATH_SCRATCH was not sent once more, what was sent before stays: there was no time left"
+        in pipeline.log
+    )
+    never.set()
+
+
+def test_a_remote_that_takes_no_checkpoint_hides_nothing_of_the_failure(
+    house: JobBench, seen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = house.pipeline()
+    pipeline.run("cut")
+    (seen / "fail").touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PassingFaultError("the remote is down")
+
+    monkeypatch.setattr(Scratch, "keep", refuse)
+    with pytest.raises(StageFailedError, match="learn failed: it ended with exit code 3"):
+        pipeline.run("learn")
+    assert pipeline.fragment("learn").stages["learn"].exit == 3
+    assert "what was sent before stays: the remote is down" in pipeline.log
 
 
 def test_sigterm_ends_a_job_in_good_order(house: JobBench, seen: Path) -> None:

@@ -174,10 +174,10 @@ class RemoteFiles:
         """As `read`, several at once."""
         return self.each(paths, lambda fs, path, _: _read(fs, self.full(path)), "read")
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, stop: threading.Event | None = None) -> None:
         """Write a small file, whole or not at all; one that is there is replaced."""
         self._newest[path] = data
-        self.each([path], lambda fs, path, pulse: self._write(fs, path, data, pulse), "written to")
+        self.each([path], lambda fs, path, pulse: self._write(fs, path, data, pulse), "written to", stop)
 
     def _write(self, fs: Any, path: str, data: bytes, pulse: Pulse) -> None:
         target = self.full(path)
@@ -281,7 +281,7 @@ class RemoteFiles:
         """Whether files are there."""
         return self.each(paths, lambda fs, path, _: bool(fs.exists(self.full(path))), "read")
 
-    def remove(self, paths: Sequence[str]) -> None:
+    def remove(self, paths: Sequence[str], stop: threading.Event | None = None) -> None:
         """Remove files; those that are not there are no fault."""
 
         def one(fs: Any, path: str, _: Pulse) -> None:
@@ -289,7 +289,7 @@ class RemoteFiles:
                 fs.rm_file(self.full(path))
 
         self._newest.update(dict.fromkeys(self._newest.keys() & set(paths)))
-        self.each(paths, one, "written to")
+        self.each(paths, one, "written to", stop)
 
     def names(self, folders: Sequence[str]) -> list[list[str]]:
         """The names of what lies directly in folders; none where there is no such folder."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from swath.errors import UserError
 from swath.execute.guard import GUARD, launcher
 from swath.execute.process_memory import MemoryWatch, group_members, processes_with
+from swath.limits import SERVICE_STOP_S
 from swath.model.invocation import Outcome
 from swath.model.units import Duration, Size
 
@@ -186,7 +187,7 @@ class _Attempt:
         try:
             why = self._watch(stop)
             if why:
-                self._end(0 if self._ate_too_much else self._child.grace_s)
+                self._end(0 if self._ate_too_much else self._grace_s(stop))
         finally:
             usage = self._clear()
         code = self._returncode
@@ -220,6 +221,10 @@ class _Attempt:
                 self._ate_too_much = True  # no grace: it would eat on
                 return f"it used {Size(used)} of memory; its limit is {Size(limit)} (resources.memory)"
             look_s = min(2 * look_s, _LAST_LOOK_S)
+
+    def _grace_s(self, stop: threading.Event) -> float:
+        """How long it may take to end, in seconds: a job that is stopped has little time in all."""
+        return min(self._child.grace_s, SERVICE_STOP_S) if stop.is_set() else self._child.grace_s
 
     def _end(self, grace_s: float) -> None:
         """Ask the whole group to end, wait as long as somebody of it is left and the grace lasts, and kill the rest."""

@@ -21,6 +21,7 @@ from docker.utils.socket import frames_iter
 from swath.errors import PassingFaultError
 from swath.execute.diagnose import TAIL_BYTES
 from swath.execute.engine import translated
+from swath.limits import SERVICE_STOP_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +152,7 @@ def _attend(engine: Engine, output: _Output, ended: Ended, deadline: float | Non
         ended.is_stopped = stop.is_set()
         ended.is_timeout = not ended.is_stopped and deadline is not None and now >= deadline
         if ended.is_stopped or ended.is_timeout:
-            _end(engine, container)
+            _end(engine, container, GRACE_S if ended.is_timeout else min(GRACE_S, int(SERVICE_STOP_S)))
             return
         if now >= next_figures:
             _take_figures(engine, container, ended)
@@ -168,10 +169,10 @@ def _has_ended(engine: Engine, output: _Output) -> bool:
     return True
 
 
-def _end(engine: Engine, container: str) -> None:
+def _end(engine: Engine, container: str, grace_s: int) -> None:
     """SIGTERM, and SIGKILL after the grace."""
     with contextlib.suppress(errors.NotFound):
-        engine.api.stop(container, timeout=GRACE_S)
+        engine.api.stop(container, timeout=grace_s)
 
 
 def _take_figures(engine: Engine, container: str, ended: Ended) -> None:

@@ -1,10 +1,14 @@
 """SWATH_SCRATCH of a job's stages: kept for the next attempt, wherever that one runs.
 
-    <runner's cache>/swath/scratch/<key>/…                   on a runner whose cache its jobs share
-    <remote>/swath/scratch/<key>/<md5>, …/manifest.json      else: sent when the stage fails or is stopped, and at times
+    <runner's cache>/swath/scratch/<key>/…          on a runner whose cache its jobs share
+    <remote>/swath/scratch/<key>/                   else: sent when the stage fails, and now and then while it runs
+        <md5>                                       a file
+        manifest.json                               the newest generation: path -> md5
+        before.json                                 the one before it
 
 The key is that of the work (command, parameters, hashes of the inputs), so a checkpoint is never taken for other work.
-A manifest is written after its files, so that a killed job leaves the last whole state. All goes after a success.
+What is sent is a snapshot, hashed as it is sent. A manifest is written after its files, and the files of the generation
+before stay. So a job that is killed at any moment leaves a whole one. All goes after a success.
 """
 
 from __future__ import annotations
@@ -12,8 +16,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,15 +27,22 @@ from typing import TYPE_CHECKING, Any, Final
 from swath.dvc_border.content import hash_file
 from swath.errors import SwathError
 from swath.execute.scratch import scratch_path
+from swath.job.snapshot import Snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from swath.dvc_border.remote_store import RemoteStore
+    from swath.job.snapshot import Taken
     from swath.model.stage import Stage
 
 SCRATCH: Final = "swath/scratch"
-_EVERY_S: Final = 600.0
+_NEWEST: Final = "manifest.json"
+_BEFORE: Final = "before.json"
+_EVERY_S: Final = 60.0
+_SHARE: Final = 10  # at most a tenth of the time is spent on sending
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_ROUNDS: Final = 3  # a file that is written in place is copied from the second on
 
 
 @dataclass(slots=True)
@@ -47,7 +60,13 @@ class Scratch:
     key: str
     store: RemoteStore | None
     _sent: dict[str, str] = field(default_factory=dict)
+    _before: dict[str, str] = field(default_factory=dict)
+    _is_there: bool = False
+    _snapshots: Snapshots = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._snapshots = Snapshots(self.folder)
 
     def of_command(self, stage: Stage, words: Sequence[str]) -> Path:
         """The folder of one command; made."""
@@ -55,12 +74,11 @@ class Scratch:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    @property
-    def _prefix(self) -> str:
-        return f"{SCRATCH}/{self.key}"
+    def _at(self, name: str) -> str:
+        return f"{SCRATCH}/{self.key}/{name}"
 
     def fetch(self) -> int:
-        """Bring back what an attempt before left; how many files that is.
+        """Bring back the newest whole generation that an attempt before left; how many files that is.
 
         Raises:
             PassingFaultError: the remote does not answer.
@@ -68,57 +86,111 @@ class Scratch:
         if self.store is None:
             return sum(len(files) for _, _, files in os.walk(self.folder))
         shutil.rmtree(self.folder, ignore_errors=True)
-        listing = _listing(self.store.read_text(f"{self._prefix}/manifest.json"))
-        if not listing:
-            return 0
-        targets = {path: self.folder / path for path in listing}
-        for target in targets.values():
-            target.parent.mkdir(parents=True, exist_ok=True)
-        pairs = [(f"{self._prefix}/{md5}", str(targets[path])) for path, md5 in listing.items()]
-        there = self.store.files.get(pairs)
-        whole = all(there) and all(hash_file(str(targets[path])) == md5 for path, md5 in listing.items())
-        if not whole:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            return 0
-        self._sent = dict(listing)
-        return len(listing)
+        for name in (_NEWEST, _BEFORE):
+            text = self.store.read_text(self._at(name))
+            listing = read_listing(text)
+            self._is_there = self._is_there or text is not None
+            if listing is not None and self._bring(self.store, listing):
+                self._sent = listing
+                return len(listing)
+        return 0
 
-    def keep(self) -> None:
-        """Send what has changed.
+    def _bring(self, store: RemoteStore, listing: Mapping[str, str]) -> bool:
+        """Put a generation into the folder; when it is not whole, the folder is left empty."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        targets = {path: self.folder / path for path in listing}
+        try:
+            for target in targets.values():
+                target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):  # `a` and `a/b`
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return False
+        there = store.files.get([(self._at(md5), str(targets[path])) for path, md5 in listing.items()])
+        if all(there) and all(hash_file(str(targets[path])) == md5 for path, md5 in listing.items()):
+            return True
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return False
+
+    def keep(self, stop: threading.Event | None = None) -> None:
+        """Send what has changed, as a new generation.
+
+        Args:
+            stop: set it to give up; the generation that is there stays.
 
         Raises:
             PassingFaultError: the remote does not answer.
+            InterruptedRunError: `stop` was set.
+            OSError: this machine has no space for a copy.
         """
         if self.store is None:
             return
         with self._lock:
-            listing = {path: md5 for path in self._files() if (md5 := self._hash(path)) is not None}
+            for _ in range(_ROUNDS):
+                if self._send(self.store, stop):
+                    return
+
+    def _send(self, store: RemoteStore, stop: threading.Event | None) -> bool:
+        """Try once; whether it is done. Else a file was written in place while it was sent."""
+        with self._snapshot(stop) as taken:
+            listing = self._listing(taken)
             if listing == self._sent:
-                return
-            fresh = {md5: path for path, md5 in listing.items() if md5 not in self._sent.values()}
-            self.store.files.put([(str(self.folder / path), f"{self._prefix}/{md5}") for md5, path in fresh.items()])
-            self.store.write_text(f"{self._prefix}/manifest.json", json.dumps(listing, sort_keys=True))
-            old = set(self._sent.values()) - set(listing.values())
-            self._sent = listing
-            self.store.files.remove([f"{self._prefix}/{md5}" for md5 in sorted(old)])
+                return True
+            self._is_there = True
+            known = {*self._sent.values(), *self._before.values()}
+            fresh = {each.md5: each.place for each in taken if each.place and each.md5 not in known}
+            store.files.put([(place, self._at(md5)) for md5, place in fresh.items()], stop)
+            changed = {each.path for each in taken if each.place and each.has_changed}
+        if changed:
+            self._snapshots.written_in_place |= changed
+            return False
+        if self._sent:
+            store.files.write(self._at(_BEFORE), _text(self._sent), stop)
+        store.files.write(self._at(_NEWEST), _text(listing), stop)
+        old = known - set(listing.values()) - set(self._sent.values())
+        self._before, self._sent = self._sent, listing
+        store.files.remove([self._at(md5) for md5 in sorted(old)], stop)
+        return True
+
+    def _listing(self, taken: Sequence[Taken]) -> dict[str, str]:
+        """The new generation; of a file that was being written all the time it has what was sent before."""
+        found = {each.path: each.md5 or self._sent.get(each.path, "") for each in taken}
+        return {path: md5 for path, md5 in found.items() if md5}
+
+    @contextlib.contextmanager
+    def _snapshot(self, stop: threading.Event | None) -> Iterator[list[Taken]]:
+        place = self.folder.with_name(f"{self.folder.name}.sent")
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        try:
+            yield self._snapshots.take(place, stop)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
     def drop(self) -> None:
         """The work is done: nothing is kept."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self.store is not None and self._sent:
-            with contextlib.suppress(SwathError):  # it costs space, no more
-                self.store.files.remove([f"{self._prefix}/manifest.json"])
-                self.store.files.remove([f"{self._prefix}/{md5}" for md5 in sorted(set(self._sent.values()))])
+        if self.store is None or not self._is_there:
+            return
+        with contextlib.suppress(SwathError):  # it costs space until the next `swath gc`, no more
+            files = self.store.files
+            files.remove([self._at(_NEWEST), self._at(_BEFORE)])
+            known = {*self._sent.values(), *self._before.values()}
+            if not files.protocol.startswith("http"):  # a plain web server lists nothing
+                known.update(files.names([f"{SCRATCH}/{self.key}"])[0])
+            files.remove([self._at(name) for name in sorted(known)])
 
     @contextlib.contextmanager
     def kept_at_times(self, every_s: float = _EVERY_S) -> Iterator[None]:
-        """Within the block, send it now and then."""
+        """Within the block, send it now and then; what is being sent at its end is given up."""
         done = threading.Event()
 
         def keep() -> None:
-            while not done.wait(every_s):
+            pause_s = every_s
+            while not done.wait(pause_s):
+                start = time.monotonic()
                 with contextlib.suppress(SwathError, OSError):  # the next time, or the end, tries again
-                    self.keep()
+                    self.keep(done)
+                pause_s = max(every_s, _SHARE * (time.monotonic() - start))
 
         thread = threading.Thread(target=keep, daemon=True)
         if self.store is not None:
@@ -130,33 +202,23 @@ class Scratch:
             if thread.is_alive():
                 thread.join()
 
-    def _files(self) -> Iterator[str]:
-        for folder, _, names in os.walk(self.folder):
-            for name in sorted(names):
-                path = os.path.join(folder, name)
-                if os.path.isfile(path) and not os.path.islink(path):
-                    yield os.path.relpath(path, self.folder)
 
-    def _hash(self, path: str) -> str | None:
-        """A file's hash; None while it is being written."""
-        full = self.folder / path
-        with contextlib.suppress(OSError):
-            before = full.stat()
-            value = hash_file(str(full))
-            after = full.stat()
-            if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
-                return value
-        return None
+def _text(listing: Mapping[str, str]) -> bytes:
+    return json.dumps(listing, sort_keys=True).encode()
 
 
-def _listing(text: str | None) -> dict[str, str]:
-    """Path to hash; empty when there is none, or it leads out of the folder."""
+def read_listing(text: str | None) -> dict[str, str] | None:
+    """A generation: path to hash; None when there is none, or it is not one of ours: it comes from the remote."""
     try:
-        listing: Any = json.loads(text or "{}")
-    except ValueError:
-        return {}
+        listing: Any = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
     good = isinstance(listing, dict) and all(
-        isinstance(md5, str) and not os.path.isabs(path) and ".." not in Path(path).parts
-        for path, md5 in listing.items()
+        isinstance(md5, str) and _MD5.fullmatch(md5) and _is_inside(path) for path, md5 in listing.items()
     )
-    return listing if good else {}
+    return listing if good else None
+
+
+def _is_inside(path: str) -> bool:
+    """Whether it is the plain path of something below a folder."""
+    return "\0" not in path and all(part not in {"", ".", ".."} for part in path.split("/"))

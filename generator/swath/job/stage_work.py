@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from swath.dvc_border.gitignore import ignore_file
-from swath.errors import InterruptedRunError, UserError
+from swath.errors import InterruptedRunError, SwathError, UserError
 from swath.execute.attempts import Attempts, log_name
 from swath.execute.gpus import visible_gpus
 from swath.execute.save import remove_outputs, save_outputs
 from swath.job.fragments import file_records
 from swath.job.inputs import bring_inputs, missing_bytes, needed_inputs, previous_outputs
+from swath.job.last_seconds import last_seconds
 from swath.job.plain_command import PlainCommands
 from swath.job.scratch import SCRATCH, Scratch
 from swath.job.space import check_space, make_room, note_use
@@ -171,12 +172,14 @@ class StageWork:
         scratch = self._scratch(stage, before)
         if found := scratch.fetch():
             tools.console.say(f"{found} files of an earlier attempt are in SWATH_SCRATCH")
-        with scratch.kept_at_times():
-            ending = self._attempts(stage, options, scratch)
-        last = ending.outcome
+        with last_seconds(self._stop) as late:
+            with scratch.kept_at_times():
+                ending = self._attempts(stage, options, scratch)
+            last = ending.outcome
+            if last.exit_code:
+                self._keep(scratch, late)
         figures = {"wall_s": last.wall_s, "cpu_s": last.cpu_s, "peak_memory_bytes": last.peak_memory_bytes}
         if last.exit_code:
-            scratch.keep()
             if self._stop.is_set():
                 raise InterruptedRunError(
                     "the job was stopped; what it has finished is kept, a retry goes on from here"
@@ -210,6 +213,14 @@ class StageWork:
         scratch = Scratch(root, base / SCRATCH / key, key, None if shared else tools.stores[None])
         tools.scratch[stage.name] = scratch
         return scratch
+
+    def _keep(self, scratch: Scratch, late: threading.Event) -> None:
+        """Keep the scratch folder; a fault of that is said, and hides nothing of the stage's own failure."""
+        try:
+            scratch.keep(late)
+        except (SwathError, OSError) as error:
+            said = "there was no time left" if late.is_set() else str(error)
+            self._tools.console.say(f"SWATH_SCRATCH was not sent once more, what was sent before stays: {said}")
 
     def _attempts(self, stage: Stage, options: StageOptions, scratch: Scratch) -> Ending:
         tools = self._tools
