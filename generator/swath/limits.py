@@ -4,8 +4,9 @@ Self-managed instances may set some of them; `ci.max_jobs` and `ci.needs` of swa
 
 Sources, read 2026-11-22 (texts of GitLab 19): LIM https://docs.gitlab.com/administration/cicd/limits/ ·
 YAML https://docs.gitlab.com/ci/yaml/ · DSP https://docs.gitlab.com/ci/pipelines/downstream_pipelines/ ·
-JOBS https://docs.gitlab.com/ci/jobs/ · LINUX execve(2) ·
-RUNNER gitlab-runner 19.4, executors/docker: graceful exit of the build container, read 2026-11-25.
+JOBS https://docs.gitlab.com/ci/jobs/ · STUCK GitLab's `app/services/ci/stuck_builds/drop_pending_service.rb`, read
+2026-11-28 · LINUX execve(2) · RUNNER gitlab-runner 19.4, executors/docker: graceful exit of the build container, read
+2026-11-25.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ CHILD_LEVELS: Final = 2  # of child pipelines below the parent. DSP
 TRIGGER_INCLUDES: Final = 3  # files of one trigger job. DSP
 JOB_TIMEOUT_S: Final = 30 * 24 * 3600 - 60  # less than a month, which GitLab asks for with <. YAML timeout
 LEAST_JOB_TIMEOUT_S: Final = 600  # of a project; shorter ones of a job serve nobody. YAML timeout
+PENDING_LIMIT_S: Final = 24 * 3600  # a job that waits for a runner for longer is dropped, and `retry` counts it. STUCK
+NO_RUNNER_LIMIT_S: Final = 3600  # the same, where no runner that is online has all of its tags. STUCK
 VARIABLE_BYTES: Final = 128 * 1024 - 1  # of one variable's NAME=value: MAX_ARG_STRLEN. LINUX
 CHILD_VARIABLE_BYTES: Final = 64 * 1024  # of what this project writes into one variable: half of the above
 # From SIGTERM, when a job is cancelled or its runner goes down, to SIGKILL, with the Docker executor. A service in the

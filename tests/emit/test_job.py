@@ -61,9 +61,10 @@ def test_needs_are_always_said() -> None:
     assert made["dependencies"] == []
 
 
-def test_the_resource_group_is_the_work() -> None:
-    assert stage_job(JOB, "s", (), PLAN, (17, 0))["resource_group"] == "swath-abc"
-    assert "resource_group" not in stage_job(replace(JOB, key=""), "s", (), PLAN, (17, 0))
+def test_the_resource_group_is_the_queue() -> None:
+    made = stage_job(replace(JOB, queue="swath-gpu-1"), "s", (), PLAN, (17, 0))
+    assert made["resource_group"] == "swath-gpu-1"
+    assert "resource_group" not in stage_job(JOB, "s", (), PLAN, (17, 0))
 
 
 def test_artifacts_hold_no_data() -> None:

@@ -62,6 +62,7 @@ def test_any_graph(made: tuple[StageGraph, dict[str, DecisionKind], Loads], need
     check_cover(jobs, decisions)
     check_order(jobs, graph)
     check_limits(jobs, loads, limits)
+    check_queues(jobs)
 
 
 def check_cover(jobs: Sequence[Job], decisions: dict[str, DecisionKind]) -> None:
@@ -96,6 +97,16 @@ def check_limits(jobs: Sequence[Job], loads: Loads, limits: Settings) -> None:
         if job.images:
             assert {loads[name].image for name in job.stages} == {job.image}
             assert not job.runner.lacking(most(loads[name].resources for name in job.stages))
+
+
+def check_queues(jobs: Sequence[Job]) -> None:
+    """Long jobs alone wait in queues; a class has as many as it runs jobs at a time, or one for each work."""
+    assert not [job for job in jobs if job.queue and (job.interruptible or not job.stages)]
+    for tags, width in ((("cpu",), 3), (("gpu",), 1)):
+        long = [job for job in jobs if job.stages and not job.interruptible and tuple(job.runner.tags) == tags]
+        shared = {job.queue for job in long if job.queue.startswith(f"swath-{tags[0]}-")}
+        assert len(shared) <= width
+        assert width > 1 or {job.queue for job in long} <= {"swath-gpu-1"}
 
 
 @effort(max_examples=30, deadline=None)

@@ -49,7 +49,7 @@ def stage_job(job: Job, ci_stage: str, builds: Sequence[str], plan: PipelinePlan
         "script": Flow(swath_script(plan.subfolder, "job", "run", job.name, "--plan-digest", plan.digest)),
         "artifacts": artifacts(),
     }
-    return {**keywords, "resource_group": f"swath-{job.key}"} if job.key else keywords
+    return {**keywords, "resource_group": job.queue} if job.queue else keywords
 
 
 def join_job(job: Job, ci_stage: str, version: Version) -> Keywords:

@@ -49,9 +49,10 @@ class Job:
         needs: names of jobs that must have succeeded.
         timeout_s: of the whole job, transfers included.
         interruptible: may a newer pipeline of the branch stop it.
-        key: of its work, for GitLab's `resource_group`.
+        key: of its work: equal keys mean equal results; empty: not worked out.
         level: length of the longest chain of jobs before it, from 0: its ci stage.
         images: references that must exist before it starts, sorted; none for jobs in Swath's own image.
+        queue: GitLab's `resource_group` in which it waits for its turn; empty: none (`plan/queues.py`).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Job:
     key: str
     level: int
     images: tuple[str, ...] = ()
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Assign stages to GitLab CI jobs.
 
-    graph + decisions ─▶ runner of each stage ─▶ threads ─▶ batches ─▶ names ─▶ needs, with joins ─▶ Jobs
+    graph + decisions ─▶ runner of each stage ─▶ threads ─▶ batches ─▶ names ─▶ needs, with joins ─▶ queues ─▶ Jobs
 
 Pure and stable: equal input gives equal jobs in equal order. Called by `job/planned.py`, for `swath compile` and again
 inside every job.
@@ -21,6 +21,7 @@ from swath.plan.choose_runner import cheapest_runner, choose_runner
 from swath.plan.fuse import Thread, fuse
 from swath.plan.gather import gather
 from swath.plan.job_names import RESTORE, job_names
+from swath.plan.queues import with_queues
 from swath.plan.timeouts import job_timeout_s
 from swath.plan.work_key import joint_key
 
@@ -84,7 +85,7 @@ def assign(
         for widths in _narrowing(given, threads, runners):
             jobs = _fitting_jobs(given, widths, parsed_bytes)
             if jobs is not None:
-                return jobs
+                return with_queues(jobs, threads, runners)
             fewest = len(widths) + any(_restored(given)) + _extra_jobs(given)
     raise _too_many(settings, max(fewest, settings.ci.max_jobs + 1))  # joins come on top
 

@@ -4,7 +4,8 @@
 
 Not DVC's key of the run cache: that one leaves out parameters called `size` or `nfiles` (DVC 3.67.1, `stage/cache.py`).
 
-Two pipelines with a job of equal key share a `resource_group`: the second waits, and then finds the results.
+Two pipelines with a long job of equal key share a `resource_group` (`plan/queues.py`): the second waits, and then finds
+the results.
 """
 
 from __future__ import annotations
