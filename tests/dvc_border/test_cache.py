@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from dvc_data.hashfile.tree import Tree as TheirTree
 
 from support.plain_repository import make_repository
 from swath.dvc_border.cache import Cache
-from swath.dvc_border.content import Hasher
+from swath.dvc_border.content import Hasher, hash_bytes
 from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
 from swath.errors import PassingFaultError, UserError
@@ -171,7 +172,47 @@ def test_a_broken_folder_object_is_not_there(tmp_path: Path) -> None:
     content = case.put("folder")
     overwrite(case.cache.path(content), "no JSON", mode=0o444)
     assert not case.again().has(content)
-    assert case.again().files(content) is None
+    with pytest.raises(UserError) as caught:
+        case.again().files(content)
+    path = case.cache.path(content)
+    assert str(caught.value) == (
+        f"the listing {content.value} in DVC's cache cannot be used: it is not JSON\n"
+        f"  remove this one file, then pull or run again: rm -f {path}"
+    )
+    assert case.put("folder") == content  # whoever makes the folder again replaces its listing
+    assert case.again().has(content)
+
+
+@pytest.mark.parametrize("link", ["copy", "symlink"])
+@pytest.mark.parametrize("name", ["../escaped", "{root}/escaped", "sub/../../escaped"])
+def test_a_listing_that_leads_out_of_its_folder_is_refused(tmp_path: Path, link: str, name: str) -> None:
+    case = Case(tmp_path / "repo", link)
+    file = case.put("file")
+    listing = json.dumps([{"md5": file.value, "relpath": name.format(root=tmp_path)}]).encode()
+    content = Content(hash_bytes(listing) + ".dir", nfiles=1)
+    path = Path(case.cache.path(content))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(listing)
+    path.chmod(0o444)
+    assert not case.cache.has(content)
+    with pytest.raises(UserError, match=f"rm -f {path}$"):
+        case.cache.take(content, str(case.root / "out"))
+    assert not list(tmp_path.rglob("escaped"))
+    assert not (case.root / "out").exists()
+    assert case.leftovers() == []
+
+
+def test_a_value_that_is_no_hash_names_no_file(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    content = Content("../../../../../../etc/passwd")
+    assert not case.cache.has(content)
+    with pytest.raises(UserError) as caught:
+        case.cache.take(content, str(tmp_path / "out"))
+    assert str(caught.value) == (
+        "'../../../../../../etc/passwd' is not the MD5 of a file or folder\n"
+        "  restore the dvc.lock or .dvc file that names it from Git"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("text", "there"), [("one", True), ("eno", False)])

@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from dvc_data.hashfile.build import build
 
 from support.plain_repository import make_repository
-from swath.dvc_border.content import FileHash, Hasher, tree_bytes
+from swath.dvc_border.content import Hasher
 from swath.dvc_border.repository import Repository
 from swath.errors import UserError
 from swath.model.content import Content
@@ -252,11 +252,6 @@ def test_the_json_of_a_folder_is_the_object_that_dvc_writes(tmp_path: Path) -> N
     with Repo(str(tmp_path)) as repo:
         _, _, tree = build(repo.cache.local, str(tmp_path / "data"), localfs, "md5", dry_run=True)
     assert Hasher(repository).tree(str(tmp_path / "data")).as_bytes() == tree.as_bytes()
-
-
-def test_the_json_of_a_folder_does_not_depend_on_the_order() -> None:
-    files = [FileHash("b", "1"), FileHash("a", "2")]
-    assert tree_bytes(files) == b'[{"md5": "2", "relpath": "a"}, {"md5": "1", "relpath": "b"}]'
 
 
 def _never(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,31 @@ def test_what_the_cache_lost_is_pulled(added: Repository, tmp_path: Path, pushed
     with pytest.raises(PassingFaultError) as caught:
         bring_up_to_date(Workspace(repository, {}), outputs)
     assert str(caught.value).startswith("sub/file cannot be fetched: sub/file.dvc: ")
+
+
+@pytest.mark.parametrize("place", ["cache", "remote", "lock"])
+def test_a_hostile_listing_writes_nothing_by_dvc_either(added: Repository, tmp_path: Path, place: str) -> None:
+    config = f"[core]\n    remote = far\n['remote \"far\"']\n    url = {tmp_path}/.far\n"
+    (added.root / ".dvc/config").write_text(config)
+    with Repo(str(added.root)) as repo:
+        repo.push()
+    entry = {"md5": hashlib.md5(b"two").hexdigest(), "relpath": "../../escaped"}
+    listing = json.dumps([entry]).encode()
+    value = hashlib.md5(listing).hexdigest() + ".dir"
+    base = added.root / ".dvc/cache" if place == "cache" else tmp_path / ".far"
+    target = base / "files/md5" / value[:2] / value[2:]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(listing)
+    out = {"path": "folder"} | ({"files": [entry]} if place == "lock" else {"hash": "md5", "md5": value, "nfiles": 1})
+    (added.root / "folder.dvc").write_text(yaml.safe_dump({"outs": [out]}))
+    remove(str(added.root / "folder"))
+    repository = Repository(added.root)
+    with pytest.raises(UserError) as caught:
+        bring_up_to_date(Workspace(repository, {}), read_data_files(repository))
+    assert "it names the file '../../escaped', which is no path inside the folder" in str(caught.value)
+    assert (str(target) in str(caught.value)) == (place != "lock")
+    assert not list(tmp_path.parent.glob("escaped*"))
+    assert not (added.root / "folder").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from swath.dvc_border.data_files import DataOutput, read_data_files
 from swath.dvc_border.imports import ImportStore, address_for_job
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.workspace import Workspace
-from swath.errors import PassingFaultError
+from swath.errors import PassingFaultError, UserError
 from swath.model.content import Content
 
 TOKEN = "job-token-of-4711"
@@ -101,6 +103,39 @@ def test_a_repository_that_does_not_let_one_in_is_a_passing_fault_that_does_not_
         f"Failed to clone repo '{server.url}/team/data.git' to FOLDER\n"
         "  may this project read it (its Settings > CI/CD > Job token permissions), and was it pushed (dvc push)?"
     )
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "../folder/escaped"])
+def test_a_listing_of_another_repository_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    source, bench = (
+        make_repository(tmp_path / "a/b/source", {"x": "1"}),
+        make_repository(tmp_path / "a/b/here", {"x": "1"}),
+    )
+    far = tmp_path / "far"
+    source.add_remote("far", str(far))
+    listing = json.dumps([{"md5": _object(far, b"text"), "relpath": name}]).encode()
+    value = f"{_object(far, listing, '.dir')}.dir"
+    out = {"md5": value, "size": 4, "nfiles": 1, "hash": "md5", "path": "folder"}
+    source.write({"folder.dvc": {"outs": [out]}})
+    source.commit()
+    rev = source.command("git", "rev-parse", "HEAD").stdout.strip()
+    dep = {"path": "folder", "repo": {"url": str(source.root), "rev_lock": rev}}
+    bench.write({"folder.dvc": {"frozen": True, "deps": [dep], "outs": [out]}})
+    imported, data, _ = store(bench, "folder")
+    with pytest.raises(UserError) as caught:
+        imported.pull([data.content] if data.content else [])
+    assert f"it names the file {name!r}, which is no path inside the folder" in str(caught.value)
+    assert str(far / "files/md5" / value[:2] / value[2:]) in str(caught.value)
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def _object(far: Path, data: bytes, ending: str = "") -> str:
+    """Write an object into a remote; its MD5."""
+    value = hashlib.md5(data).hexdigest()
+    path = far / "files/md5" / value[:2] / f"{value[2:]}{ending}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return value
 
 
 HOUSE = {"CI_SERVER_URL": "https://git.example.invalid:8443/gitlab/", "CI_JOB_TOKEN": "a/b"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -142,12 +143,41 @@ def test_a_damaged_listing_in_the_cache_is_told_with_the_command_that_removes_it
     with pytest.raises(UserError) as caught:
         case.store().pull([case.folder])
     assert str(caught.value) == (
-        f"the listing {case.folder.value} in the cache is damaged\n"
-        f"  remove this one file, and try again: rm -f {listing}"
+        f"the listing {case.folder.value} in DVC's cache cannot be used: it is not JSON\n"
+        f"  remove this one file, then pull or run again: rm -f {listing}"
     )
     listing.unlink()
     assert case.store().pull([case.folder]) > 0
     assert case.cache.has(case.folder)
+
+
+@pytest.mark.parametrize("ask", ["pull", "missing", "pull_listings"])
+def test_a_listing_that_leads_out_of_its_folder_is_not_taken(case: Case, ask: str) -> None:
+    case.store().push([case.file])
+    listing = json.dumps([{"md5": case.file.value, "relpath": "../escaped"}]).encode()
+    content = Content(hash_bytes(listing) + ".dir", nfiles=1)
+    path = case.far / "files/md5" / content.value[:2] / content.value[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(listing)
+    before = case.objects()
+    with pytest.raises(UserError) as caught:
+        getattr(case.store(), ask)([content])
+    assert str(caught.value) == (
+        f"the listing {content.value} in the DVC remote 'far' ({path}) cannot be used: "
+        "it names the file '../escaped', which is no path inside the folder\n"
+        f"  remove it there (rm -f {path}), and push it again from a clone that has it: dvc push"
+    )
+    assert not os.path.exists(case.cache.path(content))
+    subprocess.run(f"rm -f {path}", shell=True, check=True)
+    assert case.objects() == sorted({*before} - {content.value})
+    assert case.store().missing([content]) == {content.value}
+
+
+def test_a_value_that_is_no_hash_asks_for_no_file(case: Case) -> None:
+    hostile = Content("../../../../etc/passwd")
+    assert case.store().missing([hostile, case.file]) == {hostile.value, case.file.value}
+    with pytest.raises(UserError, match="is not the MD5 of a file or folder"):
+        case.store().pull([hostile])
 
 
 def test_where_an_object_lies_in_another_kind_of_remote_is_told_without_secrets(case: Case) -> None:

@@ -95,7 +95,9 @@ def test_files_of_fragments_are_written_but_ignore_files(repository: Repository,
     assert [path.name for path in (repository.root / "x").iterdir()] == ["y"]
 
 
-@pytest.mark.parametrize("path", ["../out", "/etc/swath-out", ".git/config", "x/.git/hooks/post-checkout", "link/f"])
+@pytest.mark.parametrize(
+    "path", ["../out", "/etc/swath-out", ".git/config", "x/.git/hooks/post-checkout", ".dvc/config", "link/f"]
+)
 def test_no_file_leads_out_of_the_checkout(repository: Repository, store: RemoteStore, path: str) -> None:
     (repository.root / "link").symlink_to(repository.root.parent)
     with pytest.raises(UserError) as caught:

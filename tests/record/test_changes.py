@@ -159,6 +159,16 @@ def test_a_stage_that_is_not_there_is_left_out(tmp_path: Path) -> None:
     assert recorded.changes.left_out == {"ghost": "there is no such stage", "broken": "there is no such stage"}
 
 
+def test_an_entry_with_outputs_that_are_not_the_stages_is_left_out(tmp_path: Path) -> None:
+    stage = {"cmd": "cp in.txt out", "deps": ["in.txt"], "outs": ["out"]}
+    project = make_project(tmp_path, {"in.txt": "1", "dvc.yaml": {"stages": {"s": stage}}})
+    outs: list[Any] = [{"path": path, "hash": "md5", "md5": "a" * 32, "size": 1} for path in ("out", "../../elsewhere")]
+    results = Results(project.commit(), {"s": StageRecord({"cmd": "cp in.txt out", "outs": outs})})
+    commit, recorded = record(project, project.checkout(), results)
+    assert commit is None
+    assert recorded.changes.left_out == {"s": "its outputs are not those of the stage"}
+
+
 def test_what_a_commit_has_recorded(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     _, results = run_here(project, ())

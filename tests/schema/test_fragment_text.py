@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -65,3 +66,26 @@ def test_another_version_is_refused() -> None:
 def test_jobs_with_like_names_have_a_file_each() -> None:
     assert fragment_path("7", 1, "train") == "swath/7/1/train.json"
     assert fragment_path("7", 1, "a/b") != fragment_path("7", 1, "a b")
+
+
+@pytest.mark.parametrize(
+    "path", ["../out", "/etc/x", "a/../../x", "", "a//b", ".git/hooks/post-checkout", ".dvc/config", "x/.dvc/config"]
+)
+def test_a_file_that_no_stage_may_write_is_refused(path: str) -> None:
+    text = write_fragment(replace(FRAGMENT, files={path: FileRecord("c" * 32, "text")}))
+    with pytest.raises(UserError) as caught:
+        read_fragment(text, "swath/1/1/train.json")
+    assert str(caught.value) == (
+        f"the fragment swath/1/1/train.json names the file {path!r}, which no stage may write\n"
+        "  see who can write into the DVC remote, then start a new pipeline"
+    )
+
+
+def test_a_file_without_text_is_an_object() -> None:
+    text = write_fragment(replace(FRAGMENT, files={"big": FileRecord("../../etc/passwd", None)}))
+    with pytest.raises(UserError) as caught:
+        read_fragment(text, "f")
+    assert str(caught.value) == (
+        "the fragment f names no object for the file 'big': its MD5 is '../../etc/passwd'\n"
+        "  see who can write into the DVC remote, then start a new pipeline"
+    )

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
+import logging
 import os
 import shutil
 import stat
 import threading
 import uuid
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.content import FileHash
 from swath.dvc_border.removal import remove
 from swath.errors import PassingFaultError, UserError
+from swath.model.content import Content
+from swath.schema.folder_listing import DamagedListingError, read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from swath.dvc_border.content import Hasher, Tree
     from swath.dvc_border.repository import Repository
-    from swath.model.content import Content
+    from swath.schema.folder_listing import FileHash
 
+_log = logging.getLogger(__name__)
 _PROTECTED: Final = 0o444
 _NOT_SUPPORTED: Final = frozenset(
     {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.ENOSYS, errno.EPERM, errno.EMLINK}
@@ -46,6 +49,7 @@ class Cache:
         self._shared = repository.config["cache"].get("shared") == "group"
         self._without_reflink = False
         self._made: set[str] = set()
+        self._warned: set[str] = set()
         self._umask = os.umask(0)
         os.umask(self._umask)
         self._lock = threading.Lock()
@@ -56,7 +60,14 @@ class Cache:
         return self._folder
 
     def path(self, content: Content) -> str:
-        """Where the object of `content` lies, or would."""
+        """Where the object of `content` lies, or would.
+
+        Raises:
+            UserError: its value is no object's name, and so could be any path.
+        """
+        if not content.is_object:
+            message = f"{content.value!r} is not the MD5 of a file or folder"
+            raise UserError(message, hint="restore the dvc.lock or .dvc file that names it from Git")
         return self._object(content.value, legacy=content.legacy)
 
     def _object(self, value: str, *, legacy: bool = False) -> str:
@@ -64,12 +75,12 @@ class Cache:
         return f"{base}{os.sep}{value[:2]}{os.sep}{value[2:]}"
 
     def has(self, content: Content) -> bool:
-        """Whether the object is there, and for a folder all its files' objects too."""
-        if not self._has_object(content.value, legacy=content.legacy):
+        """Whether the object is there, and for a folder all its files' objects too; a damaged listing is not there."""
+        if not content.is_object or not self._has_object(content.value, legacy=content.legacy):
             return False
         if not content.is_folder:
             return True
-        files = self.files(content)
+        files = self.sound_files(content)
         return files is not None and all(self._has_object(file.value, legacy=content.legacy) for file in files)
 
     def _has_object(self, value: str, *, legacy: bool) -> bool:
@@ -84,12 +95,33 @@ class Cache:
         return self._hasher.file_value(path, info) == value.removesuffix(".dir")
 
     def files(self, content: Content) -> tuple[FileHash, ...] | None:
-        """The files of a folder, by path; None when its object is missing or broken."""
+        """The files of a folder; None when its object is missing.
+
+        Raises:
+            UserError: the object is damaged, or names files outside the folder.
+        """
+        path = self.path(content)
         try:
-            with open(self.path(content), encoding="utf-8") as file:
-                listing = json.load(file)
-            return tuple(FileHash(item["relpath"], item["md5"]) for item in listing)
-        except (OSError, ValueError, KeyError, TypeError):
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError:
+            return None
+        try:
+            return read_listing(data)
+        except DamagedListingError as error:
+            message = f"the listing {content.value} in DVC's cache cannot be used: {error}"
+            raise UserError(
+                message, hint=f"remove this one file, then pull or run again: rm -f {quote(path)}"
+            ) from error
+
+    def sound_files(self, content: Content) -> tuple[FileHash, ...] | None:
+        """As `files`, but a damaged listing counts as missing: whoever makes the folder again replaces it."""
+        try:
+            return self.files(content)
+        except UserError as error:
+            if content.value not in self._warned:
+                self._warned.add(content.value)
+                _log.warning("swath: %s", error)
             return None
 
     def put(self, path: str, content: Content, tree: Tree | None) -> None:
@@ -118,7 +150,7 @@ class Cache:
                 return
             for file in tree.files:
                 self._put_file(f"{path}{os.sep}{file.relpath}", file.value, kind)
-            if not self._has_object(content.value, legacy=False):
+            if not self._has_object(content.value, legacy=False) or self.sound_files(content) is None:
                 self._write(self._object(content.value), tree.as_bytes())
 
     def _put_file(self, path: str, value: str, kind: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from swath.errors import UserError
 from swath.model.content import Content
+from swath.schema.folder_listing import FileHash, listing_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
 
 _BLOCK: Final = 2**20
-
-
-class FileHash(NamedTuple):
-    """One file of a folder: its path inside it, with forward slashes, and its MD5."""
-
-    relpath: str
-    value: str
 
 
 class Tree(NamedTuple):
@@ -39,13 +33,7 @@ class Tree(NamedTuple):
 
     def as_bytes(self) -> bytes:
         """The JSON whose MD5 is the folder's hash; it is an object of the cache itself."""
-        return tree_bytes(self.files)
-
-
-def tree_bytes(files: Iterable[FileHash]) -> bytes:
-    """The JSON of a folder, as DVC 3 writes it."""
-    listing = [{"md5": file.value, "relpath": file.relpath} for file in sorted(files)]
-    return json.dumps(listing, sort_keys=True).encode()
+        return listing_bytes(self.files)
 
 
 def hash_bytes(data: bytes) -> str:
@@ -112,7 +100,7 @@ class Hasher:
         except OSError as error:
             raise _unreadable(error.filename or folder, error) from error
         files.sort()
-        value = hash_bytes(tree_bytes(files)) + ".dir"
+        value = hash_bytes(listing_bytes(files)) + ".dir"
         return Tree(Content(value, size, len(files)), tuple(files))
 
     def file_value(self, path: str, info: os.stat_result) -> str:

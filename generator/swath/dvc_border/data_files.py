@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from swath.dvc_border.sound_listings import RefusedListingError
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, Place, UserError
 from swath.model.content import content_from_lock_item
@@ -119,7 +120,7 @@ def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> lis
         The `.dvc` files that were saved again.
 
     Raises:
-        UserError: data is missing and neither cache nor remote has it.
+        UserError: data is missing and neither cache nor remote has it, or what they have names files elsewhere.
         PassingFaultError: the remote does not answer.
     """
     saved: dict[str, None] = {}
@@ -144,6 +145,8 @@ def _fetch(workspace: Workspace, out: DataOutput) -> None:
     if content is not None and workspace.has_object(content):
         workspace.cache.take(content, workspace.absolute(out.path))
         return
+    if content is not None and content.is_folder:
+        workspace.cache.files(content)  # a damaged one is named here; DVC would only say that something is missing
     repository = workspace.repository
     if not repository.config.get("remote") and not out.imported:
         hint = "add a remote that has it (dvc remote add), or bring the data back by hand"
@@ -151,6 +154,8 @@ def _fetch(workspace: Workspace, out: DataOutput) -> None:
     try:
         with translated(Place(out.file)):
             repository.full.pull(targets=[str(repository.root / out.file)])
+    except RefusedListingError:
+        raise
     except UserError as error:
         raise PassingFaultError(f"{out.path} cannot be fetched: {error}") from error
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from dvc.exceptions import DvcException
 from dvc.scm import SCMError
 
+from swath.dvc_border.sound_listings import guard_listings, refused_listing
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, Place, UserError
 
@@ -47,6 +48,7 @@ class ImportStore:
 
         Raises:
             PassingFaultError: the other repository does not answer, does not let us in, or has not got it.
+            UserError: a listing there names files outside its folder.
         """
         lacking = [content for content in contents if not self._cache.has(content)]
         if lacking:
@@ -62,15 +64,19 @@ class ImportStore:
         return None
 
     def _fetch(self) -> None:
+        from dvc_data.index import DataIndexDirError
+
         source = self._data.source
         if source is None:
             return
-        with tempfile.TemporaryDirectory(prefix="swath-import-", dir=self._repository.tmp_dir.parent) as folder:
+        temporary = self._repository.tmp_dir.parent
+        temporary.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="swath-import-", dir=temporary) as folder:
             path = os.path.join(folder, "data")
             try:
                 _download(address_for_job(source.url, self._environ), source, path)
-            except (DvcException, SCMError, OSError) as error:
-                raise self._fault(source, error) from error
+            except (DvcException, DataIndexDirError, SCMError, OSError) as error:
+                raise refused_listing(error) or self._fault(source, error) from error
             self._adopt(path, source)
 
     def _fault(self, source: ImportSource, error: Exception) -> PassingFaultError:
@@ -102,6 +108,7 @@ def _download(url: str, source: ImportSource, path: str) -> None:
     from dvc.config import Config
     from dvc.repo.open_repo import clean_repos
 
+    guard_listings()
     config = source.config if isinstance(source.config, dict) else Config.load_file(source.config)
     remote = {"remote_config" if isinstance(source.remote, dict) else "remote": source.remote} if source.remote else {}
     system = DVCFileSystem(url, rev=source.rev, subrepos=True, config=config, **remote)

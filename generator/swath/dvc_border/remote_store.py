@@ -14,13 +14,11 @@ Source: DVC 3.67.1, `stage/cache.py: transfer`, `data_cloud.py`, read 2026-11-22
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import threading
 import uuid
 from functools import cached_property
-from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.cache import Cache
@@ -29,6 +27,7 @@ from swath.dvc_border.remote_files import RemoteFiles
 from swath.errors import UserError
 from swath.model.content import Content
 from swath.schema import yaml12
+from swath.schema.folder_listing import DamagedListingError, read_listing
 from swath.schema.lock_text import render_run_cache_entry
 
 if TYPE_CHECKING:
@@ -144,7 +143,8 @@ class RemoteStore:
         Raises:
             PassingFaultError: the remote does not answer.
         """
-        by_value = {content.value: content for content in contents}
+        asked = {content.value: content for content in contents}
+        by_value = {value: content for value, content in asked.items() if content.is_object}
         listings = self._listings_of([content for content in by_value.values() if content.is_folder])
         parts = {
             value: [content, *(Content(file, legacy=content.legacy) for file in listings.get(value) or ())]
@@ -152,7 +152,7 @@ class RemoteStore:
             if not content.is_folder or listings.get(value) is not None
         }
         absent = {each.value for each in self._absent(part for all_ in parts.values() for part in all_)}
-        return {value for value in by_value if value not in parts or any(p.value in absent for p in parts[value])}
+        return {value for value in asked if value not in parts or any(p.value in absent for p in parts[value])}
 
     def pull(self, contents: Iterable[Content], stop: threading.Event | None = None) -> int:
         """Bring objects into the cache, of folders all their files; what is there already stays.
@@ -174,8 +174,7 @@ class RemoteStore:
         for folder in folders:
             inner = self._cache.files(folder)
             if inner is None:
-                hint = f"remove this one file, and try again: rm -f {quote(self._cache.path(folder))}"
-                raise UserError(f"the listing {folder.value} in the cache is damaged", hint=hint)
+                raise self._lacks([folder.value])  # somebody took it out of the cache just now
             files += [Content(file.value, legacy=folder.legacy) for file in inner]
         unique = {(content.value, content.legacy): content for content in files}.values()
         return moved + self._get([content for content in unique if not self._cache.has(content)], stop)
@@ -247,16 +246,39 @@ class RemoteStore:
         size = os.stat(temporary).st_size
         if not content.legacy and hash_file(temporary) != content.value.removesuffix(".dir"):
             raise self._damaged(content)
+        if content.is_folder:
+            with open(temporary, "rb") as file:
+                self._listing(content, file.read())
         os.chmod(temporary, 0o444)
         os.replace(temporary, target)
         return size
 
     def _damaged(self, content: Content) -> UserError:
-        path = _object_path(content)
-        place, command = self.files.place(path), self.files.removal(path)
-        message = f"the object {content.value} is damaged in the DVC remote {self.name!r} ({place})"
+        message = f"the object {content.value} is damaged in the DVC remote {self.name!r} ({self._place(content)})"
+        return UserError(message, hint=self._how_to_replace(content))
+
+    def _place(self, content: Content) -> str:
+        return self.files.place(_object_path(content))
+
+    def _how_to_replace(self, content: Content) -> str:
+        command = self.files.removal(_object_path(content))
         how = f" ({command})" if command else ""
-        return UserError(message, hint=f"remove it there{how}, and push it again from a clone that has it: dvc push")
+        return f"remove it there{how}, and push it again from a clone that has it: dvc push"
+
+    def _listing(self, content: Content, data: bytes) -> tuple[str, ...]:
+        """The hashes of a folder's files, from its object in the remote.
+
+        Raises:
+            UserError: it is damaged, or names files outside the folder.
+        """
+        try:
+            return tuple(file.value for file in read_listing(data))
+        except DamagedListingError as error:
+            message = (
+                f"the listing {content.value} in the DVC remote {self.name!r} ({self._place(content)}) cannot be used: "
+                f"{error}"
+            )
+            raise UserError(message, hint=self._how_to_replace(content)) from error
 
     def _lacks(self, values: Sequence[str]) -> MissingObjectsError:
         names = ", ".join(values[:3]) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
@@ -275,30 +297,19 @@ class RemoteStore:
         """For each folder the hashes of its files: the cache's word, else the remote's; None: neither knows it."""
         found: dict[str, tuple[str, ...] | None] = {}
         for folder in folders:
-            files = self._cache.files(folder)
+            files = self._cache.sound_files(folder)
             known = tuple(file.value for file in files) if files is not None else self._listings.get(folder.value)
             found[folder.value] = known
         ask = [folder for folder in folders if found[folder.value] is None]
         for folder, data in zip(ask, self.files.read_all([_object_path(each) for each in ask]), strict=True):
-            listing = _listing(data)
-            found[folder.value] = listing
-            if listing is not None:
-                self._listings[folder.value] = listing
+            if data is not None:
+                found[folder.value] = self._listings[folder.value] = self._listing(folder, data)
         return found
 
 
 def _object_path(content: Content) -> str:
     base = "" if content.legacy else "files/md5/"
     return f"{base}{content.value[:2]}/{content.value[2:]}"
-
-
-def _listing(data: bytes | None) -> tuple[str, ...] | None:
-    if data is None:
-        return None
-    try:
-        return tuple(str(item["md5"]) for item in json.loads(data))
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _entry(data: bytes | None, name: str) -> LockEntry | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dvc.config import Config
 
+from swath.dvc_border.sound_listings import guard_listings
 from swath.dvc_border.translate import translated
 from swath.errors import UserError
 
@@ -161,6 +162,7 @@ class Repository:
         config = self._over or None
         if self.home != self.root:  # an export of a revision is no Git repository, and its settings lie at home
             config = {**self.config, "core": {**self.config["core"], "no_scm": True}}
+        guard_listings()
         with translated():
             return Repo(str(self.root), config=config)
 

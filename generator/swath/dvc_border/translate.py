@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dvc.exceptions import DvcException
 
+from swath.dvc_border.sound_listings import refused_listing
 from swath.errors import PassingFaultError, Place, UserError
 
 if TYPE_CHECKING:
@@ -27,6 +28,17 @@ def translated(place: Place | None = None, hint: str = "") -> Iterator[None]:
         yield
     except LockError as error:
         raise PassingFaultError(f"the DVC repository is locked by another process: {error}") from error
-    except DvcException as error:
+    except (DvcException, _listing_error()) as error:
+        refused = refused_listing(error)
+        if refused:
+            raise refused from error
         cause = f": {error.__cause__}" if error.__cause__ else ""
         raise UserError(f"{error}{cause}".strip(), place=place, hint=hint) from error
+
+
+def _listing_error() -> type[Exception]:
+    """What DVC raises when it cannot read a folder's listing; loaded only when something was raised."""
+    from dvc_data.index import DataIndexDirError
+
+    found: type[Exception] = DataIndexDirError
+    return found

@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from swath.dvc_border.cache import Cache
-from swath.dvc_border.content import FileHash, Hasher, hash_bytes, tree_bytes
+from swath.dvc_border.content import Hasher, hash_bytes
 from swath.dvc_border.external import external_item
 from swath.dvc_border.params import ParamsReader
 from swath.dvc_border.run_cache import RunCache
 from swath.model.content import Content, content_from_lock_item
+from swath.schema.folder_listing import FileHash, listing_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -129,7 +130,7 @@ class Workspace:
         inner = tuple(
             FileHash(f.relpath[len(relpath) + 1 :], f.value) for f in files if f.relpath.startswith(relpath + "/")
         )
-        return Content(hash_bytes(tree_bytes(inner)) + ".dir", nfiles=len(inner)) if inner else None
+        return Content(hash_bytes(listing_bytes(inner)) + ".dir", nfiles=len(inner)) if inner else None
 
     def _around(self, path: str, below: Mapping[str, Content]) -> Content:
         """A folder of the workspace in which some paths will be restored."""
@@ -145,7 +146,7 @@ class Workspace:
             else:
                 files[relpath] = content.value
         hashes = [FileHash(name, value) for name, value in files.items()]
-        return Content(hash_bytes(tree_bytes(hashes)) + ".dir", nfiles=len(hashes))
+        return Content(hash_bytes(listing_bytes(hashes)) + ".dir", nfiles=len(hashes))
 
 
 def _is_legacy(locked: Item | None) -> bool:

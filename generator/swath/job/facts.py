@@ -17,11 +17,11 @@ from swath.model.lock_entry import Item, LockEntry, entry_hash, items_by_path
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from swath.dvc_border.content import FileHash
     from swath.dvc_border.data_files import DataOutput
     from swath.dvc_border.repository import Repository
     from swath.model.graph import StageGraph
     from swath.model.stage import Dependency, Output, Stage
+    from swath.schema.folder_listing import FileHash
 
 
 class Store(Protocol):
@@ -146,5 +146,7 @@ class JobFacts(Revision):
                     content = content_from_lock_item(item)
                     if content is not None:
                         found.add(content.value)
-                        found.update(file.value for file in (content.is_folder and self.cache.files(content)) or ())
+                        found.update(
+                            file.value for file in (content.is_folder and self.cache.sound_files(content)) or ()
+                        )
         return frozenset(found)

@@ -6,13 +6,14 @@ Each is trusted only as far as it says of itself: of this commit, of this plan, 
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher, hash_bytes
 from swath.errors import UserError
+from swath.files.copying import copy_file
 from swath.model.content import Content
 from swath.model.fragment import FileRecord, Fragment, fragment_path
 from swath.record.merge import fault_of
@@ -131,12 +132,12 @@ def put_files(repository: Repository, store: RemoteStore, files: Mapping[str, Fi
     cache = Cache(repository, Hasher(repository))
     for path, file in wanted.items():
         target = repository.root / path
-        if not target.resolve().is_relative_to(repository.root) or ".git" in target.parts:
+        if not target.resolve().is_relative_to(repository.root) or {".git", ".dvc"} & {*PurePosixPath(path).parts}:
             raise UserError(f"a fragment names the file {path!r}, outside the checkout", hint="start a new pipeline")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         if file.text is None:
-            shutil.copyfile(cache.path(Content(file.md5)), temporary)
+            copy_file(cache.path(Content(file.md5)), str(temporary))
         else:
             temporary.write_bytes(file.text.encode())
         os.replace(temporary, target)

@@ -121,5 +121,5 @@ def bring_inputs(
 
 def _is_of(content: Content, values: frozenset[str], disk: Workspace) -> bool:
     """Whether one of these objects is the content's, or one of its files."""
-    files = disk.cache.files(content) or () if content.is_folder else ()
+    files = disk.cache.sound_files(content) or () if content.is_folder else ()
     return content.value in values or any(file.value in values for file in files)

@@ -221,7 +221,7 @@ class _Judge:
     def _files(self, workspace: Workspace, path: str, before: Content | None) -> Iterable[tuple[str, FileChange]]:
         """The files of a folder that differ, by path; none when this machine does not know the recorded ones."""
         folder = workspace.absolute(path)
-        listing = self._cache.files(before) if before and before.is_folder and Path(folder).is_dir() else None
+        listing = self._cache.sound_files(before) if before and before.is_folder and Path(folder).is_dir() else None
         if listing is None:
             return
         old = {file.relpath: file.value for file in listing}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from swath.model.stage import JSONValue
+
+_OBJECT: Final = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Content:
     nfiles: int | None = None
     isexec: bool = False
     legacy: bool = False
+
+    @property
+    def is_object(self) -> bool:
+        """Whether the value can be an object's name; locks and fragments are text, which may say ``../../etc``."""
+        return _OBJECT.fullmatch(self.value) is not None
 
     @property
     def is_folder(self) -> bool:

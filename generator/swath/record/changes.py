@@ -149,7 +149,9 @@ def _take(
         own, ours = facts.locked(stage), dict(record.lock)
         if base is not None and own == ours:
             continue  # it stands there already, with its files as people may have left them since
-        if base is None:
+        if not _has_outputs_of(stage, ours):  # the text comes from the remote, and goes into dvc.lock
+            why = "its outputs are not those of the stage"
+        elif base is None:
             why = ""
         elif own is not None and own != base.get(stage.file, {}).get(stage.key) and facts.fits(stage, own):
             why = "another pipeline has recorded it"
@@ -179,8 +181,11 @@ class _AsRecorded(Revision):
             del self._entries[stage.name]
         else:
             self.record(stage, before)
-        same_outs = set(items_by_path(entry, "outs")) == {out.text for out in stage.outs}
-        return same_outs and not reasons & _OTHER_INPUTS
+        return _has_outputs_of(stage, entry) and not reasons & _OTHER_INPUTS
+
+
+def _has_outputs_of(stage: Stage, entry: LockEntry) -> bool:
+    return set(items_by_path(entry, "outs")) == {out.text for out in stage.outs}
 
 
 def _lay_over(tree: Repository, loaded: Loaded, taken: Mapping[str, LockEntry], results: Results) -> None:

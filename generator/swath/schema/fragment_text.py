@@ -10,14 +10,20 @@ Written by `job/`, read by the jobs behind it and by the recording.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from swath.errors import UserError
+from swath.model.content import Content
 from swath.model.fragment import FileRecord, Fragment, StageRecord
+from swath.schema.folder_listing import is_path_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VERSION: Final = 1
+_RESERVED: Final = frozenset({".git", ".dvc"})  # hooks, and programs that DVC's settings name
 
 
 class _Stage(msgspec.Struct):
@@ -68,7 +74,7 @@ def read_fragment(text: str, where: str) -> Fragment:
         where: its path in the remote, for messages.
 
     Raises:
-        UserError: it is cut off, damaged, or of another version of Swath.
+        UserError: it is cut off, damaged, of another version of Swath, or names files outside the checkout.
     """
     hint = "retry the job that wrote it: it writes its fragment again"
     try:
@@ -91,4 +97,16 @@ def read_fragment(text: str, where: str) -> Fragment:
         for name, stage in document.stages.items()
     }
     files = {path: FileRecord(file.md5, file.text) for path, file in document.files.items()}
+    _refuse_paths(files, where)
     return Fragment(document.commit, document.plan, document.job, document.attempt, stages, files)
+
+
+def _refuse_paths(files: Mapping[str, FileRecord], where: str) -> None:
+    """Whoever may write into the remote chooses the paths: check them before anybody joins them to a folder."""
+    for path, file in files.items():
+        if not is_path_inside(path) or _RESERVED.intersection(path.split("/")):
+            message = f"the fragment {where} names the file {path!r}, which no stage may write"
+            raise UserError(message, hint="see who can write into the DVC remote, then start a new pipeline")
+        if file.text is None and not Content(file.md5).is_object:
+            message = f"the fragment {where} names no object for the file {path!r}: its MD5 is {file.md5!r}"
+            raise UserError(message, hint="see who can write into the DVC remote, then start a new pipeline")
