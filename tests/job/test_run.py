@@ -375,6 +375,34 @@ def test_a_runners_cache_is_shared_without_copies(house: JobBench, seen: Path) -
     assert not list((shared / "swath/scratch").rglob("epochs"))
 
 
+@pytest.mark.parametrize(("where", "is_gone"), [("true", True), ("", False)])
+def test_the_cache_of_a_kept_checkout_loses_what_nobody_used_for_long(
+    house: JobBench, where: str, *, is_gone: bool
+) -> None:
+    pipeline = house.pipeline()
+    bench = pipeline.clone()
+    old = bench.root / ".dvc/cache/files/md5/ab" / ("c" * 30)
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    os.utime(old, (1, 1))
+    log = pipeline.run("cut", bench, GITLAB_CI=where)
+    assert old.exists() != is_gone
+    assert ("swath: 3B that nobody has used for long removed from the runner's cache\n" in log) == is_gone
+
+
+def test_the_cache_of_a_kept_checkout_makes_room(house: JobBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = house.pipeline()
+    bench = pipeline.clone()
+    old = bench.root / ".dvc/cache/files/md5/ab" / ("c" * 30)
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (two_days_ago, two_days_ago))
+    monkeypatch.setattr("swath.job.space.free_bytes", lambda _: -1 if old.exists() else 2**60)
+    assert "swath: 3B of old objects removed from the runner's cache\n" in pipeline.run("cut", bench, GITLAB_CI="true")
+    assert not old.exists()
+
+
 def test_a_runners_cache_that_is_not_mounted_is_told(house: JobBench) -> None:
     house.bench.write({"swath.yaml": "runners:\n  - {tags: [docker], cache: /no/cache}\n"})
     house.bench.commit()

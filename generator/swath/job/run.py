@@ -13,6 +13,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.data_files import DataOutput, read_data_files, tracked_paths
@@ -34,20 +35,20 @@ from swath.job.facts import JobFacts, Store
 from swath.job.fragments import open_own, put_files, upstream_fragments
 from swath.job.origin import read_origin
 from swath.job.planned import planned_jobs
+from swath.job.space import drop_unused, unused_age
 from swath.job.stage_work import StageWork, Tools
 from swath.job.store import patience_of, store_of
 from swath.load.services import load_services
 from swath.load.settings import load_settings
 from swath.load.workflows import load_workflows
 from swath.model.fragment import StageRecord
-from swath.model.units import counted
+from swath.model.units import Size, counted
 from swath.record.merge import merge_fragments
 from swath.schema.decisions_text import decode
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
     from swath.dvc_border.repository import Repository
@@ -130,6 +131,7 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
         console.say(f"attempt {own.fragment.attempt}: {counted(len(own.fragment.stages), 'stage')} {verb} done already")
     with artifacts(repository, own, _secrets(repository, options.environ)) as folder:
         tools = _tools(repository, opened, entries, _Surroundings(store, console, folder, shared, options.environ))
+        _drop_unused(tools)
         work = StageWork(tools, stop)
         todo = [name for name in opened.job.stages if name not in own.fragment.stages]
         for name in todo:
@@ -206,6 +208,19 @@ def _use_shared_cache(repository: Repository, folder: str | None) -> bool:
     return True
 
 
+def _is_kept_by_a_runner(repository: Repository, environ: Mapping[str, str]) -> bool:
+    """Whether the cache is that of a runner's checkout, which nobody else reads: not one of somebody's own machine."""
+    return bool(environ.get("GITLAB_CI")) and Path(repository.cache_dir).is_relative_to(repository.checkout)
+
+
+def _drop_unused(tools: Tools) -> None:
+    """Remove from the runner's cache what nobody has used for long."""
+    if tools.runners_cache:
+        removed = drop_unused(tools.disk.cache.folder, unused_age(tools.environ), tools.facts.named_objects())
+        if removed:
+            tools.console.say(f"{Size(removed)} that nobody has used for long removed from the runner's cache")
+
+
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
     """Where stages are done."""
@@ -242,6 +257,7 @@ def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEn
         console=around.console,
         logs=around.folder / "logs",
         shared_cache=around.shared,
+        runners_cache=around.shared or _is_kept_by_a_runner(repository, around.environ),
         environ={**around.environ, RUNTIME_VARIABLE: runtime},  # for a `swath exec` inside a longer shell command
     )
     return tools

@@ -80,7 +80,8 @@ class Tools:
         stores: by the remote's name; the default one under None.
         sources: what inputs come from: those, and the imports by their `.dvc` files.
         logs: the folder of log files.
-        shared_cache: the cache is the runner's: space is made there, and scratch folders lie there.
+        shared_cache: the cache is one that the runner's jobs share: scratch folders lie there.
+        runners_cache: the cache is the runner's, shared or of a kept checkout: space may be made there.
         environ: what this process was started with, and the runtime of services.
     """
 
@@ -93,6 +94,7 @@ class Tools:
     console: Console
     logs: Path
     shared_cache: bool
+    runners_cache: bool
     environ: Mapping[str, str]
     scratch: dict[str, Scratch] = field(default_factory=dict)
 
@@ -198,7 +200,7 @@ class StageWork:
     def _see_to_space(self, options: StageOptions, incoming: int) -> None:
         tools = self._tools
         wanted, cache = int(options.resources.disk or 0), tools.disk.cache.folder
-        if tools.shared_cache:
+        if tools.runners_cache:
             removed = make_room(cache, wanted + incoming, tools.facts.named_objects())
             if removed:
                 tools.console.say(f"{Size(removed)} of old objects removed from the runner's cache")
