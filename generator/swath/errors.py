@@ -2,6 +2,7 @@
 
 SwathError                 base; catch it at a boundary only
 ├── UserError              the user's input is wrong                    1
+│   ├── DeniedError        a server denies access                       1
 │   └── FindingsError      several findings at once                     1
 ├── UsageError             the command line is wrong                    2
 ├── StageFailedError       a stage failed                               4
@@ -91,6 +92,10 @@ class UserError(SwathError):
         self.hint = hint
         text = f"{place}: {message}" if place else message
         super().__init__(f"{text}\n  {hint}" if hint else text)
+
+
+class DeniedError(UserError):
+    """A server denies access: there is no token, or it may not do this."""
 
 
 class FindingsError(UserError):

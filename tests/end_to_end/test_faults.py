@@ -63,11 +63,16 @@ def test_two_pipelines_at_once_share_their_work(small: GitLabProject, tmp_path: 
 
 
 def test_results_wait_for_a_token_that_may_push(small: GitLabProject) -> None:
-    del small.house.variables["SWATH_TOKEN"]
+    small.house.git.jobs_may_push.clear()
     before = small.house.commit("main")
     without = small.pipeline()
-    assert (small.ran(without), small.house.commit("main")) == (sorted(STAGES), before), without.story()
-    assert "SWATH_TOKEN" in without.job("collect").log
+    assert (without.status, small.ran(without)) == ("success", sorted(STAGES)), without.story()
+    assert small.house.commit("main") == before
+    log = without.job("collect").log
+    assert "denies access to the job token (You are not allowed to upload code.): nothing is pushed to Git." in log
+    assert "Settings > CI/CD > Job token permissions > Allow Git push requests to the repository" in log
+    assert (len(small.house.git.refused), small.house.git.job_tokens) == (1, {})
+    small.house.git.refused.clear()
 
     small.house.variables["SWATH_TOKEN"] = "glpat-expired"
     expired = small.pipeline()
@@ -80,6 +85,21 @@ def test_results_wait_for_a_token_that_may_push(small: GitLabProject) -> None:
     at_last = small.pipeline()
     assert (at_last.status, small.ran(at_last)) == ("success", []), at_last.story()
     assert f"Swath-Pipeline: {at_last.id}" in small.message()
+
+
+def test_the_job_token_records_with_no_other_token_and_the_next_push_finds_nothing_to_do(small: GitLabProject) -> None:
+    """A job token's push starts no pipeline: whoever pushes next runs on top of the recorded commit."""
+    assert "SWATH_TOKEN" not in small.house.variables
+    run = small.pipeline()
+    assert (run.status, small.ran(run)) == ("success", sorted(STAGES)), run.story()
+    assert f"Swath-Pipeline: {run.id}" in small.message()
+    assert "swath:" not in run.job("collect").log, run.job("collect").log
+    small.pull()
+    small.push("Docs", {"README.md": "Nothing that counts.\n"})
+    after = small.pipeline()
+    assert after.status == "success", after.story()
+    assert "nothing-to-do" in after.names()
+    assert small.message() == "Docs\n"
 
 
 def test_a_truncated_fragment_is_told_and_nothing_wrong_is_recorded(small: GitLabProject) -> None:

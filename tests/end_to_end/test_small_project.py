@@ -97,9 +97,10 @@ def test_bytes_on_a_slow_line_are_the_least_there_can_be(small: GitLabProject) -
 
 
 def test_no_secret_is_in_what_stays_behind(small: GitLabProject) -> None:
+    small.house.variables["SWATH_TOKEN"] = TOKEN
     run = small.pipeline()
     assert run.status == "success", run.story()
-    secrets = {small.remote.password, TOKEN, "registry-password"}
+    secrets = {small.remote.password, TOKEN, "registry-password", "job-token-"}
     kept = [job.log for job in run.all_jobs()] + [path.read_text() for path in small.remote_folder.rglob("*.json")]
     kept += [
         path.read_text(errors="replace")

@@ -19,10 +19,13 @@ from swath.job.collect import Bot, Collected, Collector, collect_results, gather
 from swath.job.origin import read_origin
 from swath.model.fragment import FileRecord, Fragment, StageRecord, fragment_path
 from swath.model.settings import Record
+from swath.record.login import Login
 from swath.schema.fragment_text import write_fragment
 
 PIPELINE = "4711"
-BOT = Bot("Swath", "swath@git.example", "token")
+BOT = Bot("Swath", "swath@git.example", Login("token"))
+NOBODY = replace(BOT, login=Login())
+AS_JOB = replace(BOT, login=Login("glcbt-job", is_job_token=True))
 WHEN = "2026-11-22T20:00:00Z"
 
 
@@ -289,7 +292,7 @@ def test_without_a_token_nothing_is_pushed_and_the_way_by_hand_is_told(project: 
     bench, fragments = ran(project)
     leave(project, fragments)
     before = project.served()
-    collected = do(project, variables(project), bot=replace(BOT, token=""))
+    collected = do(project, variables(project), bot=NOBODY)
     assert collected.recorded is None
     (note,) = collected.notes
     assert note == (
@@ -301,9 +304,9 @@ def test_without_a_token_nothing_is_pushed_and_the_way_by_hand_is_told(project: 
         "(Settings > CI/CD > Variables, masked), and retry this job."
     )
     assert project.served() == before
-    (note,) = do(project, {**variables(project), "CI_COMMIT_REF_PROTECTED": "false"}, bot=replace(BOT, token="")).notes
+    (note,) = do(project, {**variables(project), "CI_COMMIT_REF_PROTECTED": "false"}, bot=NOBODY).notes
     assert note.endswith(
-        "retry this job.\nIf it is set, as a protected variable: this branch is not protected, and gets none of those."
+        "retry this job.\nIf SWATH_TOKEN is a protected variable: jobs on this unprotected branch do not receive it."
     )
     fresh = project.clone()
     repository = Repository(fresh.root)
@@ -403,7 +406,7 @@ def served(tmp_path: Path, project: Project) -> Iterator[GitServer]:
     """The same project behind a server that wants a token."""
     with serve_git(tmp_path) as server:
         project.git("config", "http.receivepack", "true")
-        server.tokens.add(BOT.token)
+        server.tokens.add(BOT.login.token)
         yield server
 
 
@@ -414,5 +417,60 @@ def test_over_http_with_a_token(project: Project, served: GitServer) -> None:
     assert collected.recorded is not None
     assert collected.recorded.how == "commit"
     with pytest.raises(UserError, match="the token is expired, revoked or too weak"):
-        do(project, {**environ, "SWATH_PIPELINE": PIPELINE}, bot=replace(BOT, token="old"), default_branch="experiment")
+        do(
+            project,
+            {**environ, "SWATH_PIPELINE": PIPELINE},
+            bot=replace(BOT, login=Login("old")),
+            default_branch="experiment",
+        )
     assert served.refused == ["old"]
+
+
+def test_a_job_token_that_may_push_records(project: Project, served: GitServer) -> None:
+    leave(project, ran(project)[1])
+    served.job_tokens["glcbt-job"] = "server"
+    served.jobs_may_push.add("server")
+    collected = do(project, variables(project, SWATH_GIT_URL=f"{served.url}/server.git"), bot=AS_JOB)
+    assert collected.recorded is not None
+    assert (collected.recorded.how, collected.notes) == ("commit", ())
+    assert project.served() == collected.recorded.commit
+    assert project.git("notes", "--ref=swath", "list")
+
+
+@pytest.mark.parametrize("default_branch", ["commit", "experiment"])
+def test_where_the_job_token_may_not_push_the_results_stay_in_the_remote(
+    project: Project, served: GitServer, default_branch: str
+) -> None:
+    """A server before 18.4, or a project that does not let its jobs push: as without a token."""
+    leave(project, ran(project)[1])
+    served.job_tokens["glcbt-job"] = "server"
+    before = project.served()
+    environ = variables(project, SWATH_GIT_URL=f"{served.url}/server.git", CI_COMMIT_REF_PROTECTED="false")
+    collected = do(project, environ, bot=AS_JOB, default_branch=default_branch)
+    assert (collected.recorded, len(collected.rows)) == (None, 4)
+    (note,) = collected.notes
+    pushed_to = "main" if default_branch == "commit" else f"refs/exps/{before[:2]}/{before[2:]}/main-4711"
+    assert note == (
+        f"pushing to {pushed_to}: {served.url}/server.git denies access to the job token (You are not allowed to upload "
+        "code.): nothing is pushed to Git.\n"
+        "The results are in the DVC remote, under swath/4711. Into a clone they come with:\n"
+        f"  git checkout {before}\n"
+        "  SWATH_PIPELINE=4711 swath job collect --write && dvc pull\n"
+        "To have it recorded: turn on Settings > CI/CD > Job token permissions > Allow Git push requests to the "
+        "repository (GitLab 18.4 and later), or set SWATH_TOKEN to a project access token with the scope "
+        "write_repository (Settings > CI/CD > Variables, masked), then retry this job.\n"
+        "If SWATH_TOKEN is a protected variable: jobs on this unprotected branch do not receive it."
+    )
+    assert (project.served(), refs(project)) == (before, [])
+
+
+def test_a_protected_branch_that_the_job_token_may_not_push_to_is_an_error(project: Project, served: GitServer) -> None:
+    """The project lets its jobs push, so somebody expects a commit."""
+    leave(project, ran(project)[1])
+    served.job_tokens["glcbt-job"] = "server"
+    served.jobs_may_push.add("server")
+    hook = served.folder / "server.git/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho 'GitLab: You are not allowed to push code to protected branches' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(UserError, match="the job token has the rights of whoever started the pipeline"):
+        do(project, variables(project, SWATH_GIT_URL=f"{served.url}/server.git"), bot=AS_JOB)

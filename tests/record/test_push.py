@@ -17,11 +17,13 @@ import pytest
 
 from support.git_server import GitServer, serve_git
 from support.repositories import Bench, make_repository
-from swath.errors import PassingFaultError, UserError
+from swath.errors import DeniedError, PassingFaultError, UserError
 from swath.record.git import Clone, open_clone
+from swath.record.login import Login
 from swath.record.push import Server, fetch_commit, find_ref, find_refs, pauses, push, without_credentials
 
 TOKEN = "glpat-very-secret"
+JOB_TOKEN = "glcbt-of-the-job"
 RENEW = (
     "make a new project access token with the scope write_repository and a role that may push to this branch, and set "
     "it as SWATH_TOKEN (Settings > CI/CD > Variables, masked), then retry this job"
@@ -52,7 +54,7 @@ def head(bench: Bench) -> str:
 
 
 def test_a_push_with_the_token_arrives(served: GitServer, bench: Bench, clone: Clone) -> None:
-    server = Server(f"{served.url}/group/project.git", TOKEN)
+    server = Server(f"{served.url}/group/project.git", Login(TOKEN))
     assert find_ref(clone, server, "refs/heads/main") is None
     assert push(clone, server, head(bench), "refs/heads/main") == "done"
     assert push(clone, server, head(bench), "refs/exps/aa/bb/x") == "done"
@@ -70,7 +72,7 @@ def test_the_token_is_in_no_argument_and_no_address(
     wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("GIT_TRACE", str(tmp_path / "trace.log"))
-    server = Server(f"{served.url}/group/project.git", TOKEN)
+    server = Server(f"{served.url}/group/project.git", Login(TOKEN))
     assert push(clone, server, head(bench), "refs/heads/main") == "done"
     assert "push --porcelain" in log.read_text()
     assert TOKEN not in log.read_text()
@@ -89,7 +91,7 @@ def test_the_runners_rewriting_of_addresses_does_not_reach_us(served: GitServer,
         bench.command("git", "config", "--file", str(included), key, f"{served.url}{path}")
     bench.command("git", "config", "include.path", str(included))
     bench.command("git", "config", "--file", str(included), f"credential.{served.url}.username", "gitlab-ci-token")
-    server = Server(f"{served.url}/group/project.git", TOKEN)
+    server = Server(f"{served.url}/group/project.git", Login(TOKEN))
     served.readers.add(TOKEN)
     assert push(clone, server, head(bench), "refs/heads/main") == "done"
     assert find_ref(clone, server, "refs/heads/main") == head(bench)
@@ -98,7 +100,7 @@ def test_the_runners_rewriting_of_addresses_does_not_reach_us(served: GitServer,
 
 @pytest.mark.parametrize("token", ["expired", ""])
 def test_a_denied_push_says_what_to_renew(served: GitServer, bench: Bench, clone: Clone, token: str) -> None:
-    server = Server(f"{served.url}/group/project.git", token)
+    server = Server(f"{served.url}/group/project.git", Login(token))
     with pytest.raises(UserError) as caught:
         push(clone, server, head(bench), "refs/heads/main")
     assert str(caught.value) == (
@@ -107,30 +109,105 @@ def test_a_denied_push_says_what_to_renew(served: GitServer, bench: Bench, clone
 
 
 def test_a_project_that_is_not_there(served: GitServer, clone: Clone) -> None:
-    server = Server(f"{served.url}/group/other.git", TOKEN)
+    server = Server(f"{served.url}/group/other.git", Login(TOKEN))
     with pytest.raises(UserError) as caught:
         find_ref(clone, server, "refs/heads/main")
     assert str(caught.value) == (
         f"git ls-remote: there is no repository at {server.url}, or the token may not see it\n"
-        "  correct SWATH_GIT_URL, or let the token of SWATH_TOKEN see the project, then retry this job"
+        "  correct SWATH_GIT_URL, or let the token see the project, then retry this job"
     )
 
 
-def test_a_refusal_of_the_servers_hook_is_told(served: GitServer, bench: Bench, clone: Clone) -> None:
-    hook = served.folder / "group/project.git/hooks/pre-receive"
-    hook.write_text("#!/bin/sh\necho 'GitLab: You are not allowed to push code to protected branches' >&2\nexit 1\n")
-    hook.chmod(0o755)
-    server = Server(f"{served.url}/group/project.git", TOKEN)
+def hook(served: GitServer, words: str) -> None:
+    """Let the server's own hook refuse a push."""
+    path = served.folder / "group/project.git/hooks/pre-receive"
+    path.write_text(f"#!/bin/sh\necho 'GitLab: {words}' >&2\nexit 1\n")
+    path.chmod(0o755)
+
+
+PROTECTED = "You are not allowed to push code to protected branches on this project."
+RIGHTS = (
+    "the job token has the rights of whoever started the pipeline: let them push there (Settings > Repository > "
+    "Protected branches), or set SWATH_TOKEN to the token of a user who may, then retry this job; or record "
+    "experiments instead: `record: {default_branch: experiment}` in swath.yaml"
+)
+RULES = (
+    "a push rule of the project (Settings > Repository > Push rules) rejects Swath's commits, which are not signed; "
+    "SWATH_BOT_NAME and SWATH_BOT_EMAIL set their author and committer. Change the rule or these variables, then retry "
+    "this job; or record experiments instead: `record: {default_branch: experiment}` in swath.yaml"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "login", "hint"),
+    [
+        (
+            PROTECTED,
+            Login(TOKEN),
+            "let the token's user push there (Settings > Repository > Protected branches), then retry this job",
+        ),
+        (
+            PROTECTED,
+            Login(JOB_TOKEN, is_job_token=True),
+            RIGHTS,
+        ),
+        ("Commit must be signed with a GPG key", Login(TOKEN), RULES),
+        ("You can only push commits that were committed with one of your own verified emails", Login(TOKEN), RULES),
+    ],
+)
+def test_a_refusal_of_the_servers_hook_says_what_to_change(
+    served: GitServer, bench: Bench, clone: Clone, words: str, login: Login, hint: str
+) -> None:
+    served.job_tokens[JOB_TOKEN] = "group/project"
+    served.jobs_may_push.add("group/project")
+    hook(served, words)
+    server = Server(f"{served.url}/group/project.git", login)
     with pytest.raises(UserError) as caught:
         push(clone, server, head(bench), "refs/heads/main")
+    assert str(caught.value) == f"pushing to main: the server refuses: GitLab: {words}\n  {hint}"
+    assert not isinstance(caught.value, DeniedError)
+
+
+def test_the_job_token_pushes_where_the_project_lets_it(served: GitServer, bench: Bench, clone: Clone) -> None:
+    served.job_tokens[JOB_TOKEN] = "group/project"
+    served.jobs_may_push.add("group/project")
+    server = Server(f"{served.url}/group/project.git", Login(JOB_TOKEN, is_job_token=True))
+    assert push(clone, server, head(bench), "refs/heads/main") == "done"
+    assert find_ref(clone, server, "refs/heads/main") == head(bench)
+    assert served.refused == []
+
+
+def test_a_denied_job_token_says_where_the_projects_setting_is(served: GitServer, bench: Bench, clone: Clone) -> None:
+    served.job_tokens[JOB_TOKEN] = "group/project"
+    server = Server(f"{served.url}/group/project.git", Login(JOB_TOKEN, is_job_token=True))
+    with pytest.raises(DeniedError) as caught:
+        push(clone, server, head(bench), "refs/heads/main")
     assert str(caught.value) == (
-        "pushing to main: the server refuses: GitLab: You are not allowed to push code to protected branches\n"
-        "  let the token's user push there (Settings > Repository > Protected branches), then retry this job"
+        f"pushing to main: {server.url} denies access to the job token (You are not allowed to upload code.)\n"
+        "  turn on Settings > CI/CD > Job token permissions > Allow Git push requests to the repository (GitLab 18.4 and "
+        "later), or set SWATH_TOKEN to a project access token with the scope write_repository (Settings > CI/CD > "
+        "Variables, masked), then retry this job"
+    )
+    assert find_ref(clone, server, "refs/heads/main") is None
+
+
+def test_an_ssh_address_without_an_ssh_program(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Swath's own image has none."""
+    git = shutil.which("git")
+    assert git
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").symlink_to(git)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(UserError) as caught:
+        find_ref(clone, Server("ssh://git@gitlab.example.org/group/project.git"), "refs/heads/main")
+    assert str(caught.value) == (
+        "git ls-remote: ssh://git@gitlab.example.org/group/project.git is an SSH address\n"
+        "  there is no `ssh` program here: set SWATH_GIT_URL to the https:// address of the repository"
     )
 
 
 def test_a_branch_that_moved_is_never_forced(served: GitServer, bench: Bench, clone: Clone) -> None:
-    server = Server(f"{served.url}/group/project.git", TOKEN)
+    server = Server(f"{served.url}/group/project.git", Login(TOKEN))
     first = head(bench)
     push(clone, server, first, "refs/heads/main")
     bench.commit("theirs")
@@ -148,16 +225,16 @@ def test_a_server_that_does_not_answer_is_a_passing_fault(
 ) -> None:
     monkeypatch.setattr("swath.record.push._FIRST_PAUSE_S", 0.0)
     with pytest.raises(PassingFaultError) as caught:
-        push(clone, Server("http://127.0.0.1:9/p.git", TOKEN), head(bench), "refs/heads/main")
+        push(clone, Server("http://127.0.0.1:9/p.git", Login(TOKEN)), head(bench), "refs/heads/main")
     assert str(caught.value).startswith("pushing to main: http://127.0.0.1:9/p.git does not answer: ")
     with pytest.raises(PassingFaultError):
-        find_ref(clone, Server("http://127.0.0.1:9/p.git", TOKEN), "refs/heads/main")
+        find_ref(clone, Server("http://127.0.0.1:9/p.git", Login(TOKEN)), "refs/heads/main")
 
 
 def test_a_commit_is_fetched_when_it_is_not_there(
     served: GitServer, bench: Bench, clone: Clone, tmp_path: Path
 ) -> None:
-    server = Server(f"{served.url}/group/project.git", TOKEN)
+    server = Server(f"{served.url}/group/project.git", Login(TOKEN))
     push(clone, server, head(bench), "refs/heads/main")
     other = make_repository(tmp_path / "other", {"b": "2"})
     assert fetch_commit(open_clone(other.root), server, "refs/heads/main") == head(bench)
@@ -170,7 +247,9 @@ def test_hooks_of_the_checkout_do_not_run(served: GitServer, bench: Bench, clone
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    assert push(clone, Server(f"{served.url}/group/project.git", TOKEN), head(bench), "refs/heads/main") == "done"
+    assert (
+        push(clone, Server(f"{served.url}/group/project.git", Login(TOKEN)), head(bench), "refs/heads/main") == "done"
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +296,7 @@ def test_a_server_with_a_certificate_of_the_houses_own(
     house = ThreadingHTTPServer(("localhost", 0), _Denies)
     house.socket = context.wrap_socket(house.socket, server_side=True)
     threading.Thread(target=house.serve_forever, daemon=True).start()
-    server = Server(f"https://localhost:{house.server_port}/group/project.git", TOKEN)
+    server = Server(f"https://localhost:{house.server_port}/group/project.git", Login(TOKEN))
     monkeypatch.delenv("CI_SERVER_TLS_CA_FILE", raising=False)
     with pytest.raises(UserError) as caught:
         find_ref(clone, server, "refs/heads/main")
@@ -260,7 +339,11 @@ def test_the_token_follows_no_redirection_to_another_server(clone: Clone) -> Non
     for server in (thief, redirects):
         threading.Thread(target=server.serve_forever, daemon=True).start()
     with pytest.raises(UserError, match="denies access"):
-        find_ref(clone, Server(f"http://127.0.0.1:{redirects.server_port}/group/project.git", TOKEN), "refs/heads/main")
+        find_ref(
+            clone,
+            Server(f"http://127.0.0.1:{redirects.server_port}/group/project.git", Login(TOKEN)),
+            "refs/heads/main",
+        )
     assert set(seen) == {None}
     for server in (thief, redirects):
         server.shutdown()

@@ -1,7 +1,7 @@
 """Git over HTTP with tokens, as GitLab serves it: bare repositories behind Git's own `git http-backend`.
 
-Anybody may read what is not private; a push needs the user `oauth2` or any other with a token that may push. The tokens that
-were refused are kept.
+Anybody may read what is not private; a push needs any user's name with a token that may push, or `gitlab-ci-token` with a job's
+token where the project lets its jobs push. The tokens that were refused are kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+JOB_USER: Final = "gitlab-ci-token"
 _PUSH: Final = "git-receive-pack"
+_NO_ACCESS: Final = "HTTP Basic: Access denied"
+_NO_UPLOAD: Final = "You are not allowed to upload code."
 
 
 @dataclass
@@ -33,6 +36,8 @@ class GitServer:
         tokens: passwords with which one may push.
         refused: tokens with which a push was refused.
         readers: passwords with which one may read; empty: all may.
+        job_tokens: of running jobs, each with its project; they may read that project.
+        jobs_may_push: projects that let their jobs push: GitLab's "Allow Git push requests to the repository".
     """
 
     port: int
@@ -40,6 +45,8 @@ class GitServer:
     tokens: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     readers: set[str] = field(default_factory=set)
+    job_tokens: dict[str, str] = field(default_factory=dict)
+    jobs_may_push: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -53,6 +60,25 @@ class GitServer:
         for key, value in (("http.receivepack", "true"), ("uploadpack.allowAnySHA1InWant", "true")):
             subprocess.run(["git", "-C", str(bare), "config", key, value], check=True)
         return bare
+
+    @contextlib.contextmanager
+    def job_token(self, token: str, project: str) -> Iterator[None]:
+        """A job's token, which is good as long as the job runs."""
+        self.job_tokens[token] = project
+        try:
+            yield
+        finally:
+            del self.job_tokens[token]
+
+    def refusal(self, path: str, user: str, password: str, *, pushes: bool) -> tuple[int, str] | None:
+        """Status and words with which GitLab turns away; None: it lets in."""
+        if password in self.tokens or (not pushes and password in self.readers):
+            return None
+        if user == JOB_USER and self.job_tokens.get(password, "-") == _project(path):
+            return None if not pushes or _project(path) in self.jobs_may_push else (403, _NO_UPLOAD)
+        if not pushes and not self.readers:
+            return None
+        return (403, _NO_ACCESS) if password else (401, _NO_ACCESS)
 
 
 @contextlib.contextmanager
@@ -97,15 +123,12 @@ class _Handler(BaseHTTPRequestHandler):
         server: GitServer = self.server.git  # type: ignore[attr-defined]
         path, _, query = self.path.partition("?")
         user, password = self._credentials()
-        allowed = server.tokens if _PUSH in path or _PUSH in query else {*server.readers, *server.tokens}
-        if (allowed is server.tokens or server.readers) and password not in allowed:
-            status = 403 if password else 401
+        refusal = server.refusal(path, user, password, pushes=_PUSH in path or _PUSH in query)
+        if refusal:
+            status, words = refusal
             server.refused += [password] if password else []  # Git asks without one first
-            self._answer(
-                status,
-                {"WWW-Authenticate": 'Basic realm="GitLab"'} if status == 401 else {},
-                b"HTTP Basic: Access denied\n",
-            )
+            asks = {"WWW-Authenticate": 'Basic realm="GitLab"'} if status == 401 else {}
+            self._answer(status, {"Content-Type": "text/plain", **asks}, f"{words}\n".encode())
             return
         environ = {
             "PATH": os.environ["PATH"],
@@ -141,3 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+def _project(path: str) -> str:
+    return path.partition(".git/")[0].strip("/")

@@ -121,6 +121,8 @@ class GitLabProject:
 def make_project(folder: Path, bench: Bench, server: GitServer, images: str, remote: RemoteServer) -> GitLabProject:
     """Put a repository into a house that has one runner, of the class `docker`, with the engine's socket.
 
+    Its jobs may push with their own token; `TOKEN` is a project access token, which no variable holds.
+
     Args:
         folder: of the test; the project and its folder of the remote have its name.
         images: host, port and path of the registry; Swath's own image is there.
@@ -128,10 +130,11 @@ def make_project(folder: Path, bench: Bench, server: GitServer, images: str, rem
     project = f"group/{folder.name}"
     bare = server.add_project(project)
     server.tokens.add(TOKEN)
+    server.jobs_may_push.add(project)
     bench.command("git", "remote", "add", "origin", str(bare))
     bench.command("git", "push", "-q", "origin", "main")
     runner = HouseRunner(("docker",), (f"{SOCKET}:{SOCKET}",))
-    variables = {"SWATH_TOKEN": TOKEN, "SWATH_BUILDER_IMAGE": "swath-test/docker-cli:1"}
+    variables = {"SWATH_BUILDER_IMAGE": "swath-test/docker-cli:1"}
     files = {"SWATH_DVC_CONFIG": remote.dvc_config()}
     registry, _, path = images.partition("/")
     house = House(folder / "house", server, project, registry, path, (runner,), variables, files)

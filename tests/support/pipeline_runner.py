@@ -244,7 +244,7 @@ class Pipeline:
         attempt.folder.mkdir(parents=True)
         job.attempts.append(attempt)
         task = self._task(job, variables, runner)
-        with runner.slots:
+        with runner.slots, self.house.git.job_token(variables["CI_JOB_TOKEN"], self.house.project):
             run_attempt(task, attempt, self._inputs(job), self.house.watch)
         artifacts = job.keywords.get("artifacts", {})
         when = artifacts.get("when", "on_success")

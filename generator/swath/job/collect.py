@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher
-from swath.errors import PassingFaultError, UserError
+from swath.errors import DeniedError, PassingFaultError, UserError
 from swath.model.bot_commit import is_second_in_a_row, record_message
 from swath.model.content import Content
 from swath.model.fragment import Fragment, pipeline_folder
@@ -23,8 +23,9 @@ from swath.record.branch import record_commit
 from swath.record.changes import changes_at, entries_at, known_workflows
 from swath.record.experiment import experiment_name, record_experiment
 from swath.record.git import Signature, commit_date, commit_id, commit_message, open_clone
+from swath.record.login import TOKEN_VARIABLE, Login
 from swath.record.merge import Results, fault_of, merge_fragments
-from swath.record.push import TOKEN_VARIABLE, Server, fetch_by_id, without_credentials
+from swath.record.push import Server, fetch_by_id, without_credentials
 from swath.record.recording import Recorded, Recording, files_below
 from swath.record.run_data import note_run_data
 from swath.schema.decisions_text import decode
@@ -95,12 +96,12 @@ class Bot:
 
     Attributes:
         name: of author and committer.
-        token: for the Git server; empty: none.
+        login: for the Git server.
     """
 
     name: str
     email: str
-    token: str = ""
+    login: Login = field(default_factory=Login)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +218,16 @@ def collect_results(collector: Collector, gathered: Gathered) -> Collected:
     elif origin.from_fork:
         notes.append(f"the merge request comes from a fork: nothing is pushed for it.\n{by_hand}")
     elif not _may_push(origin, collector.bot):
-        notes.append(
-            f"{TOKEN_VARIABLE} is not set: nothing is pushed to Git.\n{by_hand}\n{_TOKEN_HINT}"
-            + ("" if origin.is_protected else f"\n{_UNPROTECTED}")
-        )
+        why = f"{TOKEN_VARIABLE} is not set: nothing is pushed to Git."
+        notes.append(f"{why}\n{by_hand}\n{_TOKEN_HINT}{_if_unprotected(origin)}")
     else:
-        recorded = _record(_recording(collector, gathered), origin, gathered, wanted, notes)
+        try:
+            recorded = _record(_recording(collector, gathered), origin, gathered, wanted, notes)
+        except DeniedError as error:
+            if not collector.bot.login.is_job_token:
+                raise
+            told = f"To have it recorded: {error.hint}.{_if_unprotected(origin)}"
+            notes.append(f"{error.message}: nothing is pushed to Git.\n{by_hand}\n{told}")
     return Collected(gathered, rows, recorded, tuple(notes))
 
 
@@ -232,7 +237,10 @@ _TOKEN_HINT: Final = (
 )
 
 
-_UNPROTECTED: Final = "If it is set, as a protected variable: this branch is not protected, and gets none of those."
+def _if_unprotected(origin: Origin) -> str:
+    if origin.is_protected:
+        return ""
+    return f"\nIf {TOKEN_VARIABLE} is a protected variable: jobs on this unprotected branch do not receive it."
 
 
 def _by_hand(origin: Origin, gathered: Gathered, subfolder: str) -> str:
@@ -246,7 +254,7 @@ def _by_hand(origin: Origin, gathered: Gathered, subfolder: str) -> str:
 
 
 def _may_push(origin: Origin, bot: Bot) -> bool:
-    return bool(bot.token or _BY_KEY.match(origin.url))
+    return bool(bot.login.token or _BY_KEY.match(origin.url))
 
 
 def _rows(repository: Repository, gathered: Gathered) -> Iterable[Row]:
@@ -272,7 +280,7 @@ def _recording(collector: Collector, gathered: Gathered) -> Recording:
     return Recording(
         repository=repository,
         clone=clone,
-        server=Server(without_credentials(origin.url), bot.token),
+        server=Server(without_credentials(origin.url), bot.login),
         results=gathered.results,
         pipeline=origin.pipeline,
         signature=Signature(bot.name, bot.email, origin.created or commit_date(clone, commit)),

@@ -47,10 +47,11 @@ _ADDRESS: Final = re.compile(
 )
 
 _MOST_NAMES: Final = 3
-_VARIABLES: Final = """\
-SWATH_TOKEN       a project access token with write_repository and a role that may push (Maintainer where main
-                  is protected), masked: results come back into Git with it
+_VARIABLE: Final = """\
 SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)"""
+_PUSHES: Final = """\
+Job token permissions > Allow Git push requests to the repository. A server before 18.4 does not have it: set the
+variable SWATH_TOKEN to a project access token with write_repository and a role that may push, masked"""
 
 
 @dataclass(slots=True)
@@ -212,7 +213,8 @@ def _steps(repository: Repository, settings: Settings, done: SetUp, plain: list[
             "newer ones can do more. Then once more: swath init"
         )
     steps += [
-        f"set two variables at {settings_page}:\n{_VARIABLES}",
+        f"set a variable at {settings_page}:\n{_VARIABLE}",
+        f"let jobs push results into Git, at {settings_page}:\n{_PUSHES}",
         f"have runners with these tags: {_tags(settings)}; `runners` of {SETTINGS_FILE} says what they offer",
         f"log in to the registry, and push the image of Swath's own jobs, {swath_image(settings)}:\n{_push(settings)}",
     ]

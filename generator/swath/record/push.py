@@ -16,20 +16,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
-from swath.errors import PassingFaultError, UserError
+from swath.errors import DeniedError, PassingFaultError, UserError
 from swath.record.git import commit_id
+from swath.record.login import TOKEN_VARIABLE, Login
 
 if TYPE_CHECKING:
     from swath.record.git import Clone
 
 Pushed = Literal["done", "moved"]
-TOKEN_VARIABLE: Final = "SWATH_TOKEN"  # noqa: S105 - the name, not the token
 _TRIES: Final = 8
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 20.0
 _TIMEOUT_S: Final = 600
-_USER: Final = "oauth2"  # GitLab takes any user's name beside a token
-_HELPER: Final = f'!f() {{ test "$1" = get && printf "username={_USER}\\npassword=%s\\n" "${TOKEN_VARIABLE}"; }}; f'
+_HELPER: Final = (
+    f'!f() {{{{ test "$1" = get && printf "username={{user}}\\npassword=%s\\n" "${TOKEN_VARIABLE}"; }}}}; f'
+)
 _MOVED: Final = re.compile(
     r"\(fetch first\)|\(non-fast-forward\)|\(stale info\)|cannot lock ref|failed to lock|incorrect old value"
     r"|reference already exists|failed to update ref|was updated by another"
@@ -43,10 +44,30 @@ _MISSING: Final = re.compile(
     r"repository .*not found|does not appear to be a git repository|could not be found or you don't"
 )
 _REFUSED: Final = re.compile(r"hook declined|protected branch|not allowed to|\[remote rejected\]|remote: gitlab:")
+_PUSH_RULE: Final = re.compile(
+    r"must be signed|verified emails?|not a (gitlab user|member)|follow the pattern|committer|author"
+)
+_NO_SSH: Final = re.compile(r"cannot run ssh|ssh: (command )?not found")
 _SAID: Final = re.compile(r"^remote: +(\S.*?) *$", re.MULTILINE)  # what the server's own hooks say
 _RENEW: Final = (
     f"make a new project access token with the scope write_repository and a role that may push to this branch, and set "
     f"it as {TOKEN_VARIABLE} (Settings > CI/CD > Variables, masked), then retry this job"
+)
+_ALLOW: Final = (
+    "turn on Settings > CI/CD > Job token permissions > Allow Git push requests to the repository (GitLab 18.4 and "
+    f"later), or set {TOKEN_VARIABLE} to a project access token with the scope write_repository (Settings > CI/CD > "
+    "Variables, masked), then retry this job"
+)
+_PROTECTED: Final = "let the token's user push there (Settings > Repository > Protected branches), then retry this job"
+_PROTECTED_FROM_JOBS: Final = (
+    "the job token has the rights of whoever started the pipeline: let them push there (Settings > Repository > "
+    f"Protected branches), or set {TOKEN_VARIABLE} to the token of a user who may, then retry this job; or record "
+    "experiments instead: `record: {default_branch: experiment}` in swath.yaml"
+)
+_RULES: Final = (
+    "a push rule of the project (Settings > Repository > Push rules) rejects Swath's commits, which are not signed; "
+    "SWATH_BOT_NAME and SWATH_BOT_EMAIL set their author and committer. Change the rule or these variables, then retry "
+    "this job; or record experiments instead: `record: {default_branch: experiment}` in swath.yaml"
 )
 
 
@@ -56,11 +77,16 @@ class Server:
 
     Attributes:
         url: without credentials.
-        token: empty: Git's own ways (keys of SSH).
+        login: who pushes.
     """
 
     url: str
-    token: str = field(default="", repr=False)
+    login: Login = field(default_factory=Login)
+
+    @property
+    def token(self) -> str:
+        """Empty: Git's own ways (keys of SSH)."""
+        return self.login.token
 
     @property
     def address(self) -> str:
@@ -74,7 +100,7 @@ class Server:
         parts = urlsplit(self.url)
         if not self.token or parts.scheme not in {"http", "https"}:
             return self.url
-        return parts._replace(netloc=f"{_USER}@{parts.netloc.rpartition('@')[2]}").geturl()
+        return parts._replace(netloc=f"{self.login.user}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def without_credentials(url: str) -> str:
@@ -182,7 +208,14 @@ def _credentials(server: Server) -> tuple[str, ...]:
     if not server.token or parts.scheme not in {"http", "https"}:
         return ()
     scope = f"credential.{parts.scheme}://{parts.netloc}"
-    return ("-c", "credential.helper=", "-c", f"{scope}.helper=", "-c", f"{scope}.helper={_HELPER}")
+    return (
+        "-c",
+        "credential.helper=",
+        "-c",
+        f"{scope}.helper=",
+        "-c",
+        f"{scope}.helper={_HELPER.format(user=server.login.user)}",
+    )
 
 
 def _environ(server: Server) -> Mapping[str, str]:
@@ -207,15 +240,26 @@ def _error(server: Server, what: str, said: str) -> Exception:
             "CI_SERVER_TLS_CA_FILE), or set GIT_SSL_CAINFO to its file, then retry this job"
         )
         return UserError(f"{what}: the certificate of {server.url} is not trusted here", hint=hint)
-    if _DENIED.search(low) and not server.url.startswith("http"):
-        return UserError(f"{what}: {server.url} denies access", hint=f"let its key push there: {last}")
+    if _NO_SSH.search(low):
+        hint = "there is no `ssh` program here: set SWATH_GIT_URL to the https:// address of the repository"
+        return UserError(f"{what}: {server.url} is an SSH address", hint=hint)
     if _DENIED.search(low):
-        return UserError(f"{what}: {server.url} denies access: the token is expired, revoked or too weak", hint=_RENEW)
+        return _denied(server, what, last, _SAID.findall(text))
     if _MISSING.search(low):
-        hint = f"correct SWATH_GIT_URL, or let the token of {TOKEN_VARIABLE} see the project, then retry this job"
+        hint = "correct SWATH_GIT_URL, or let the token see the project, then retry this job"
         return UserError(f"{what}: there is no repository at {server.url}, or the token may not see it", hint=hint)
     if _REFUSED.search(low):
-        why = _SAID.findall(text) or [last]
-        hint = "let the token's user push there (Settings > Repository > Protected branches), then retry this job"
-        return UserError(f"{what}: the server refuses: {' '.join(why)}", hint=hint)
+        why = " ".join(_SAID.findall(text) or [last])
+        hint = _PROTECTED_FROM_JOBS if server.login.is_job_token else _PROTECTED
+        return UserError(f"{what}: the server refuses: {why}", hint=_RULES if _PUSH_RULE.search(why.lower()) else hint)
     return PassingFaultError(f"{what}: {server.url} does not answer: {last}; retry this job")
+
+
+def _denied(server: Server, what: str, last: str, said: list[str]) -> UserError:
+    """The server does not let us in."""
+    if not server.url.startswith("http"):
+        return DeniedError(f"{what}: {server.url} denies access", hint=f"let its key push there: {last}")
+    if server.login.is_job_token:
+        why = f" ({' '.join(said)})" if said else ""
+        return DeniedError(f"{what}: {server.url} denies access to the job token{why}", hint=_ALLOW)
+    return DeniedError(f"{what}: {server.url} denies access: the token is expired, revoked or too weak", hint=_RENEW)

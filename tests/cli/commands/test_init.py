@@ -53,17 +53,18 @@ def test_what_is_written_and_said(bench: Bench) -> None:
         "  1. say where data and models are kept: dvc remote add -d NAME URL\n"
         "  2. say which GitLab it is (its page /help): `ci.gitlab_version` of swath.yaml, 17.0 by now;\n"
         "     newer ones can do more. Then once more: swath init\n"
-        "  3. set two variables at https://gitlab.example.com/team/forest/-/settings/ci_cd:\n"
-        "     SWATH_TOKEN       a project access token with write_repository and a role that may push (Maintainer where main\n"
-        "                       is protected), masked: results come back into Git with it\n"
+        "  3. set a variable at https://gitlab.example.com/team/forest/-/settings/ci_cd:\n"
         "     SWATH_DVC_CONFIG  of the type File: the DVC settings with the remote's credentials (your .dvc/config.local)\n"
-        "  4. have runners with these tags: [docker]; `runners` of swath.yaml says what they offer\n"
-        f"  5. log in to the registry, and push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}:\n"
+        "  4. let jobs push results into Git, at https://gitlab.example.com/team/forest/-/settings/ci_cd:\n"
+        "     Job token permissions > Allow Git push requests to the repository. A server before 18.4 does not have it: set the\n"
+        "     variable SWATH_TOKEN to a project access token with write_repository and a role that may push, masked\n"
+        "  5. have runners with these tags: [docker]; `runners` of swath.yaml says what they offer\n"
+        f"  6. log in to the registry, and push the image of Swath's own jobs, $CI_REGISTRY_IMAGE/swath:{version}:\n"
         "     CI_REGISTRY_IMAGE=REGISTRY/GROUP/PROJECT swath image push\n"
-        "  6. have an image for what calls no service, copy: `default_image` of swath.yaml.\n"
+        "  7. have an image for what calls no service, copy: `default_image` of swath.yaml.\n"
         "     Without it their jobs have a shell, Python and DVC alone\n"
-        "  7. see the jobs before anything is pushed: swath compile\n"
-        "  8. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
+        "  8. see the jobs before anything is pushed: swath compile\n"
+        "  9. commit: git add swath.yaml .gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'\n"
     )
     assert load_settings(bench.root) == Settings()
     assert judged(bench, ".gitlab-ci.yml") == "ok -- validation done"
@@ -245,7 +246,7 @@ def test_results_that_the_new_lines_make_stale_are_told(bench: Bench) -> None:
 def test_the_settings_page_and_no_token_in_it(bench: Bench, address: str, page: str) -> None:
     bench.command("git", "remote", "add", "origin", address)
     result = bench.swath("init", check=True)
-    assert f"  3. set two variables at {page}/-/settings/ci_cd:\n" in result.stdout
+    assert f"  3. set a variable at {page}/-/settings/ci_cd:\n" in result.stdout
     assert "secret" not in result.stdout + result.stderr
 
 
@@ -379,7 +380,7 @@ def test_repositories_in_folders_live_side_by_side(tmp_path: Path) -> None:
     last = (
         "git add swath.yaml ../.gitlab/swath/ml-a.yml ../.gitlab-ci.yml .dvcignore && git commit -m 'Run in GitLab CI'"
     )
-    assert said.endswith(f"  8. commit: {last}\n")
+    assert said.endswith(f"  9. commit: {last}\n")
     hostile = in_folder(tmp_path, "teams/it's $HOME [b]: #1")
     said = hostile.swath("init", check=True).stdout
     assert said.splitlines()[1:3] == [

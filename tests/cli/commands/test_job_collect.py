@@ -134,6 +134,26 @@ def test_without_a_token_all_is_well_and_the_results_are_fetched_by_hand(house: 
     assert clone.dvc_status() == CLEAN
 
 
+def test_the_job_token_records_where_no_other_is_set(house: JobBench, tmp_path: Path) -> None:
+    pipeline = house.pipeline(4711)
+    pipeline.run_all()
+    with serve_git(tmp_path) as server:
+        server.job_tokens["glcbt-of-the-job"] = "server"
+        job = {"SWATH_GIT_URL": "", "CI_PROJECT_PATH": "server", "CI_SERVER_URL": server.url, "SWATH_TOKEN": ""}
+        job["CI_JOB_TOKEN"] = "glcbt-of-the-job"
+        kept = collect(house, pipeline, **job)
+        server.jobs_may_push.add("server")
+        done = collect(house, pipeline, **job)
+        again = collect(house, pipeline, **{**job, "SWATH_TOKEN": "glcbt-of-the-job"})
+    assert (kept.returncode, done.returncode, again.returncode) == (0, 0, 0), done.stderr
+    assert kept.stderr.startswith(f"swath: pushing to main: {server.url}/server.git denies access to the job token ")
+    clone = fresh(house)
+    head = clone.command("git", "rev-parse", "HEAD").stdout.strip()
+    assert done.stdout.splitlines()[-1] == f"recorded as commit {head[:12]} on main"
+    assert again.stdout.splitlines()[-1] == "already recorded: main"
+    assert "glcbt-of-the-job" not in kept.stdout + kept.stderr + done.stdout + done.stderr
+
+
 def test_a_fragment_that_is_cut_off_ends_the_job_with_1_after_the_rest_was_recorded(house: JobBench) -> None:
     pipeline = house.pipeline(4711)
     pipeline.run_all()

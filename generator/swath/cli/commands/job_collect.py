@@ -15,7 +15,7 @@ from swath.job.origin import Origin, read_origin
 from swath.job.store import store_of
 from swath.load.settings import load_settings
 from swath.model.units import Duration
-from swath.record.push import TOKEN_VARIABLE
+from swath.record.login import login_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ def _bot(environ: Mapping[str, str], origin: Origin) -> Bot:
     return Bot(
         name=environ.get("SWATH_BOT_NAME") or "Swath",
         email=environ.get("SWATH_BOT_EMAIL") or f"swath@{origin.host}",
-        token=environ.get(TOKEN_VARIABLE) or "",
+        login=login_for(origin.url, environ),
     )
 
 

@@ -1,0 +1,66 @@
+"""By what name and password Git pushes: `SWATH_TOKEN`, else the job token of GitLab for the job's own server.
+
+Called by `cli/commands/job_collect.py`, which reads the environment once.
+
+GitLab knows a job token only beside the user `gitlab-ci-token`. It may push to the job's own project where the project
+allows that, with the rights of whoever started the pipeline; such a push starts no pipeline.
+
+Source: https://docs.gitlab.com/ci/jobs/ci_job_token/, and GitLab's `lib/gitlab/auth.rb`, read 2026-11-25.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN_VARIABLE: Final = "SWATH_TOKEN"  # noqa: S105 - the name, not the token
+JOB_TOKEN_VARIABLE: Final = "CI_JOB_TOKEN"  # noqa: S105 - likewise
+_ANY_USER: Final = "oauth2"  # GitLab takes any user's name beside a token that a person made
+_JOB_USER: Final = "gitlab-ci-token"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who pushes.
+
+    Attributes:
+        token: empty: Git's own ways (keys of SSH).
+        is_job_token: whether it is the running job's own.
+    """
+
+    token: str = field(default="", repr=False)
+    is_job_token: bool = False
+
+    @property
+    def user(self) -> str:
+        """The user's name beside the token."""
+        return _JOB_USER if self.is_job_token else _ANY_USER
+
+
+def login_for(url: str, environ: Mapping[str, str]) -> Login:
+    """Who pushes to an address.
+
+    Args:
+        url: the Git server's; the job token is sent to no server but the job's own.
+        environ: SWATH_TOKEN, CI_JOB_TOKEN, CI_SERVER_URL.
+    """
+    token, job_token = environ.get(TOKEN_VARIABLE, ""), environ.get(JOB_TOKEN_VARIABLE, "")
+    if token and token != job_token:
+        return Login(token)
+    if job_token and _is_same_server(url, environ.get("CI_SERVER_URL", "")):
+        return Login(job_token, is_job_token=True)
+    return Login()
+
+
+def _is_same_server(url: str, other: str) -> bool:
+    try:
+        parts = [urlsplit(each) for each in (url, other)]
+        places = {(each.scheme, each.hostname, each.port or _PORTS.get(each.scheme)) for each in parts}
+    except ValueError:  # a port that is no number
+        return False
+    return len(places) == 1 and parts[0].scheme in _PORTS and bool(parts[0].hostname)
