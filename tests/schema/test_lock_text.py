@@ -104,6 +104,24 @@ def test_a_line_too_much_is_read_as_dvc_reads_it_or_refused(
     assert ours == (loads_yaml(text)["stages"] or {})
 
 
+def test_entries_of_services_are_written_and_read_without_a_yaml_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = (
+        "swath exec predict --model models/unet.keras --scene data/scenes/T21LYG --tile 256 --out results/T21LYG.tif"
+    )
+    item = {"path": "results/" + "T21LYG/" * 12, "hash": "md5", "md5": "0" * 32, "size": 1}
+    text = 'python a.py \\\n  --title "it\'s" --first-option value --second-option value\npython b.py\n'
+    entries: dict[str, lock_text.LockEntry] = {
+        "one": {"cmd": command, "deps": [dict(item)]},
+        "several": {"cmd": [command, f"{command} --title 'a: b'", text], "outs": [dict(item)]},
+    }
+    expected = dumps_yaml(_document(entries))
+    for name in ("render_document", "_parse_entry", "_read_slowly"):
+        monkeypatch.delattr(lock_text, name)
+
+    assert lock_text.write_lock(entries) == expected
+    assert lock_text.read_lock(expected, "dvc.lock") == entries
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

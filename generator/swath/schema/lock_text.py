@@ -5,7 +5,7 @@ entries have, and fall back, entry by entry, to a real YAML library for whatever
 same text that DVC writes for the same data (a property test compares), so `dvc repro` and Swath can take turns on one
 file without noise in its history.
 
-Read 9,902 entries: 0.3 s here against 5.5 s through PyYAML.
+9,902 entries with commands of 150 characters: 0.2 s to write and 0.3 s to read; ruamel.yaml writes them in 9 s.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from swath.errors import Place, UserError
 from swath.schema import yaml12
+from swath.schema.folded_text import read_text, write_key, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,19 +25,12 @@ if TYPE_CHECKING:
 
 LockEntry = dict[str, "JSONValue"]
 
-# ruamel.yaml breaks a longer line at a space.
-_WIDTH: Final = 80
-# A block-style plain scalar of printable ASCII: no ": ", no " #", and a harmless first character.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_/.](?:[!-\"$-9;-~]|(?<! )#|:(?=[!-~])| (?=[!-\"$-~]))*")
-# Text that would be read as something else; resolvers look only at scalars that begin with one of these.
-_NEEDS_QUOTES: Final = re.compile(
-    "(?=[-+.0-9tTfFnN~])(?:"
-    + "|".join(r.pattern for r in (yaml12.BOOL, yaml12.FLOAT, yaml12.INT, yaml12.NULL, yaml12.TIMESTAMP))
-    + ")"
-)
 _HEADER: Final = re.compile(r"schema: '2.0'\nstages:\n")
 _ENTRY: Final = re.compile(r"^  (?! )(.+):\n((?:    .*\n|\n)*)", re.MULTILINE)
-_ITEM: Final = re.compile(r"(    - path: |      (hash|md5|size|nfiles|isexec): |    (cmd): |    (deps|outs):$)(.*)")
+# Lines that have more indentation than a key continue its value.
+_SECTION: Final = re.compile(r"    (cmd|deps|outs):(?: (.*(?:\n {5,}.*)*))?\n((?:    - .*\n|     .*\n)*)")
+_FIELD: Final = re.compile(r"    (- |  )(path|hash|md5|size|nfiles|isexec): (.*(?:\n {7,}.*)*)\n")
+_COMMAND: Final = re.compile(r"    - (.*(?:\n {5,}.*)*)\n")
 _RESTORE: Final = "restore it from Git (git checkout -- FILE), or delete it to run everything again"
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]*")
 
@@ -54,7 +48,7 @@ def read_lock(text: str, file: str) -> dict[str, LockEntry]:
         entries: dict[str, LockEntry] = {}
         end = header.end()
         for match in _ENTRY.finditer(text, end):
-            name = _read_text(match[1])
+            name = read_text(match[1])
             if match.start() != end or name is None:
                 break
             entries[name] = _read_entry(match[2]) or _parse_entry(match[0], file, name)
@@ -86,44 +80,52 @@ def _parse_entry(block: str, file: str, name: str) -> LockEntry:
     return entry
 
 
-def _read_text(text: str) -> str | None:
-    """A plain or single-quoted scalar that is text; None when it takes a YAML library to say."""
-    if text.startswith("'") and text.endswith("'") and len(text) > 1:
-        inner = text[1:-1]
-        return inner.replace("''", "'") if "'" not in inner.replace("''", "") else None
-    if _PLAIN.fullmatch(text) and not text.endswith((":", " ")) and not _NEEDS_QUOTES.fullmatch(text):
-        return text
-    return None
-
-
 def _read_entry(block: str) -> LockEntry | None:
     """An entry in the plain form; None when any of its lines is something else."""
     entry: LockEntry = {}
-    items: list[JSONValue] | None = None
-    item: dict[str, JSONValue] = {}
-    for line in block.splitlines():
-        match = _ITEM.fullmatch(line)
-        if not match:
-            return None
-        _, field, cmd, section, text = match.groups()
-        if section:
-            items = entry[section] = []
-            continue
-        value: JSONValue = int(text) if field in {"size", "nfiles"} and _INTEGER.fullmatch(text) else _read_text(text)
-        if field == "isexec" and text == "true":
-            value = True
-        if value is None:
-            return None
-        if cmd:
-            entry["cmd"] = value
-        elif field:
-            item[field] = value
-        elif items is None:
-            return None
+    end = 0
+    for match in _SECTION.finditer(block):
+        key, text, lines = match.groups()
+        value: JSONValue
+        if text is not None:
+            value = None if lines or key != "cmd" else read_text(text)
         else:
-            item = {"path": value}
+            value = _read_commands(lines) if key == "cmd" else _read_items(lines)
+        if not value or key in entry or match.start() != end:
+            return None
+        entry[key] = value
+        end = match.end()
+    return entry if "cmd" in entry and end == len(block) else None
+
+
+def _read_commands(lines: str) -> list[JSONValue] | None:
+    """The commands of a stage that has several; None when one of them is something else than text."""
+    commands: list[JSONValue] = [read_text(text) for text in _COMMAND.findall(lines)]
+    return None if None in commands or _COMMAND.sub("", lines) else commands
+
+
+def _read_items(lines: str) -> list[JSONValue] | None:
+    """Dependencies or outputs; None when any of their lines is something else."""
+    items: list[JSONValue] = []
+    item: dict[str, JSONValue] = {}
+    end = 0
+    for match in _FIELD.finditer(lines):
+        dash, field, text = match.groups()
+        value = _read_field(field, text)
+        if dash == "- ":
+            item = {}
             items.append(item)
-    return entry if "cmd" in entry else None
+        if value is None or not items or field in item or match.start() != end:
+            return None
+        item[field] = value
+        end = match.end()
+    return items if end == len(lines) else None
+
+
+def _read_field(field: str, text: str) -> JSONValue:
+    if field in {"size", "nfiles"} and _INTEGER.fullmatch(text):
+        return int(text)
+    return True if field == "isexec" and text == "true" else read_text(text)
 
 
 def write_lock(entries: Mapping[str, LockEntry]) -> str:
@@ -133,9 +135,9 @@ def write_lock(entries: Mapping[str, LockEntry]) -> str:
 
 def render_entry(name: str, entry: LockEntry) -> str:
     """The lines of one entry, indented as in the file."""
-    lines = _render_plain(name, entry)
-    if lines is not None:
-        return "\n".join(lines) + "\n"
+    key, lines = write_key(name, 2), _render_plain(entry, 4)
+    if key is not None and lines is not None:
+        return "\n".join([f"  {key}:", *lines]) + "\n"
     text = render_document({"stages": {name: entry}})
     return text.removeprefix("stages:\n")
 
@@ -153,53 +155,43 @@ def render_document(document: Mapping[str, JSONValue]) -> str:
 
 def render_run_cache_entry(entry: LockEntry) -> str:
     """The text of a run-cache file for `entry`, as DVC writes it."""
-    lines = _render_plain("x", entry)
-    if lines is None:
-        return render_document(entry)
-    return "\n".join(line[4:] for line in lines[1:]) + "\n"
+    lines = _render_plain(entry, 0)
+    return render_document(entry) if lines is None else "\n".join(lines) + "\n"
 
 
-def _render_plain(name: str, entry: LockEntry) -> list[str] | None:
-    head = _write_text(name, 3)
-    cmd = entry.get("cmd")
-    cmd_text = _write_text(cmd, 9) if isinstance(cmd, str) else None
-    if head is None or cmd_text is None or not entry.keys() <= {"cmd", "deps", "outs"}:
+def _render_plain(entry: LockEntry, column: int) -> list[str] | None:
+    """The lines of an entry whose keys are at `column`; None when only ruamel.yaml can say."""
+    if "cmd" not in entry or not entry.keys() <= {"cmd", "deps", "outs"}:
         return None
-    lines = [f"  {head}:", f"    cmd: {cmd_text}"]
-    for section in entry:
-        if section == "cmd":
+    lines: list[str | None] = []
+    margin = " " * column
+    for section, value in entry.items():
+        if section == "cmd" and isinstance(value, str):
+            lines.append(_prefixed(f"{margin}cmd: ", value, column + 2))
             continue
-        items = entry[section]
-        if not isinstance(items, list) or not items:
+        if not isinstance(value, list) or not value:
             return None
-        lines.append(f"    {section}:")
-        for item in items:
-            rendered = list(_render_item(item)) if isinstance(item, dict) else [None]
-            if None in rendered:
-                return None
-            lines.extend(line for line in rendered if line is not None)
-    return lines
+        lines.append(f"{margin}{section}:")
+        for item in value:
+            if isinstance(item, dict) and section != "cmd":
+                lines.extend(_render_item(item, column))
+            else:
+                lines.append(_prefixed(f"{margin}- ", item, column + 2) if section == "cmd" else None)
+    return None if None in lines else [line for line in lines if line is not None]
 
 
-def _render_item(item: Mapping[str, JSONValue]) -> Iterator[str | None]:
-    prefix = "    - "
+def _render_item(item: Mapping[str, JSONValue], column: int) -> Iterator[str | None]:
+    prefix = " " * column + "- "
     for field, value in item.items():
         if value is True:
             yield f"{prefix}{field}: true"
         elif isinstance(value, int) and value is not False:
             yield f"{prefix}{field}: {value}"
         else:
-            text = _write_text(value, len(prefix) + len(field) + 2) if isinstance(value, str) else None
-            yield None if text is None else f"{prefix}{field}: {text}"
-        prefix = "      "
+            yield _prefixed(f"{prefix}{field}: ", value, column + 4)
+        prefix = " " * (column + 2)
 
 
-def _write_text(text: str, column: int) -> str | None:
-    """`text` as ruamel.yaml writes it at `column`; None when only ruamel.yaml can say."""
-    if " " in text and column + len(text) > _WIDTH:
-        return None
-    if len(text) > 120 and column == 3:  # a long key becomes an explicit one (`? key`)
-        return None
-    if not _PLAIN.fullmatch(text) or text.endswith((":", " ")) or "  " in text:
-        return None
-    return f"'{text}'" if _NEEDS_QUOTES.fullmatch(text) else text
+def _prefixed(prefix: str, text: JSONValue, indent: int) -> str | None:
+    written = write_text(text, len(prefix), indent) if isinstance(text, str) else None
+    return None if written is None else prefix + written
