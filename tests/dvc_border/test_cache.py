@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
+import threading
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher, hash_bytes
 from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
-from swath.errors import PassingFaultError, UserError
+from swath.errors import InterruptedRunError, PassingFaultError, UserError
 from swath.model.content import Content
 
 FILES: Final = {"file": "one", "folder/a": "one", "folder/sub/b": "two"}
@@ -252,10 +252,67 @@ def test_a_folder_that_is_missing_cannot_be_taken(tmp_path: Path) -> None:
     assert (tmp_path / "folder/a").exists()
 
 
+def test_nobody_sets_the_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread that makes a file meanwhile would make it with the wrong mode."""
+
+    def never(_mask: int) -> int:
+        raise AssertionError("the umask of the whole process was set")
+
+    case = Case(tmp_path)
+    monkeypatch.setattr(os, "umask", never)
+    case.again()
+    assert Repository(tmp_path).state is not None
+
+
+@pytest.mark.parametrize("link", ["copy", "hardlink"])
+def test_holes_stay_holes_on_all_ways(tmp_path: Path, link: str) -> None:
+    case = Case(tmp_path, link)
+    file = tmp_path / "file"
+    with file.open("wb") as sparse:
+        sparse.write(b"begin")
+        sparse.truncate(64 * 2**20)
+    assert file.stat().st_blocks < 100, "the file system has no holes"
+    content = case.put("file")
+    assert os.stat(case.cache.path(content)).st_blocks < 100
+    case.cache.take(content, str(tmp_path / "new"))
+    assert (tmp_path / "new").stat().st_blocks < 100
+    case.cache.unprotect(str(tmp_path / "new"))
+    assert (tmp_path / "new").stat().st_blocks < 100
+    assert (tmp_path / "new").stat().st_size == 64 * 2**20
+    assert case.hasher.content(str(tmp_path / "new")) == content
+
+
+@pytest.mark.parametrize("name", ["file", "folder"])
+def test_a_workspace_on_another_disk_keeps_holes_too(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case(tmp_path)
+    sparse = tmp_path / "file" if name == "file" else tmp_path / "folder/a"
+    os.truncate(sparse, 64 * 2**20)
+    content = case.put(name)
+    monkeypatch.setattr(os, "rename", failing(errno.EXDEV))
+    case.cache.take(content, str(tmp_path / "new"))
+    assert case.hasher.content(str(tmp_path / "new")) == content
+    assert (tmp_path / "new" / ("" if name == "file" else "a")).stat().st_blocks < 100
+    assert case.leftovers() == []
+
+
+@pytest.mark.parametrize("name", ["file", "folder"])
+def test_a_stop_ends_a_take_and_keeps_what_was_there(tmp_path: Path, name: str) -> None:
+    case, stop = Case(tmp_path), threading.Event()
+    content = case.put(name)
+    (tmp_path / "place").write_text("before")
+    stop.set()
+    with pytest.raises(InterruptedRunError):
+        case.cache.take(content, str(tmp_path / "place"), stop=stop)
+    assert (tmp_path / "place").read_text() == "before"
+    assert case.leftovers() == []
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_no_space_is_a_passing_fault(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(tmp_path)
-    monkeypatch.setattr(shutil, "copyfile", failing(number))
+    monkeypatch.setattr("swath.dvc_border.cache.copy_file", failing(number))
     with pytest.raises(PassingFaultError) as caught:
         case.put("file")
     assert str(caught.value) == ("no space left on the device of /disk: free some, or move the cache (dvc cache dir)")
@@ -286,7 +343,7 @@ def test_a_link_that_cannot_be_put_in_place_leaves_nothing_behind(
 def test_no_space_in_the_workspace_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(tmp_path)
     content = case.put("folder")
-    monkeypatch.setattr(shutil, "copyfile", failing(errno.ENOSPC))
+    monkeypatch.setattr("swath.dvc_border.cache.copy_file", failing(errno.ENOSPC))
     with pytest.raises(PassingFaultError):
         case.cache.take(content, str(tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "one"

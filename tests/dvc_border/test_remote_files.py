@@ -57,6 +57,16 @@ def test_files_come_and_go(far: RemoteFiles, tmp_path: Path, root: Path) -> None
     assert far.exist(["put/x/file"]) == [False]
 
 
+def test_holes_stay_holes_in_a_folder(far: RemoteFiles, tmp_path: Path, root: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.write(b"begin")
+        file.truncate(64 * 2**20)
+    far.put([(str(tmp_path / "sparse"), "put/sparse")])
+    assert far.get([("put/sparse", str(tmp_path / "back"))]) == [True]
+    for path in (root / "far/put/sparse", tmp_path / "back"):
+        assert (path.stat().st_size, path.stat().st_blocks < 100) == (64 * 2**20, True)
+
+
 def test_listings_are_sorted_and_of_this_folder_alone(far: RemoteFiles) -> None:
     for path in ("list/b/2", "list/b/1", "list/a", "listing/z"):
         far.write(path, b"")

@@ -99,6 +99,15 @@ def test_it_is_restored_when_the_cache_has_it(tmp_path: Path) -> None:
     assert case.attempts == [1]
 
 
+def test_a_stop_while_it_is_restored_is_no_failure(tmp_path: Path) -> None:
+    case = copy(tmp_path)
+    case.do()
+    (tmp_path / "out").unlink()
+    case.stop.set()
+    assert case.do().did == "stopped"
+    assert not (tmp_path / "out").exists()
+
+
 def test_forced_it_runs_all_the_same(tmp_path: Path) -> None:
     case = copy(tmp_path)
     case.do()

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.removal import remove
 from swath.errors import PassingFaultError, UserError
+from swath.files.copying import copy_file
+from swath.files.modes import process_umask
 from swath.model.content import Content
 from swath.schema.folder_listing import DamagedListingError, read_listing
 
@@ -50,8 +52,7 @@ class Cache:
         self._without_reflink = False
         self._made: set[str] = set()
         self._warned: set[str] = set()
-        self._umask = os.umask(0)
-        os.umask(self._umask)
+        self._umask = process_umask()
         self._lock = threading.Lock()
 
     @property
@@ -180,13 +181,15 @@ class Cache:
             self._place(target, temporary, (kind,))
             os.replace(temporary, path)
 
-    def take(self, content: Content, path: str, *, copy: bool = False) -> None:
+    def take(self, content: Content, path: str, *, copy: bool = False, stop: threading.Event | None = None) -> None:
         """Bring the object of `content` into the workspace at `path` (absolute), in place of what is there.
 
         Args:
             copy: never a link, whatever the repository's link type is: the file is Git's.
+            stop: ends the copying when set; what was at `path` stays. Putting in is not stopped: it is finished work.
 
         Raises:
+            InterruptedRunError: `stop` was set.
             UserError: the object is not in the cache, or the workspace cannot be written.
             PassingFaultError: no space is left.
         """
@@ -196,9 +199,9 @@ class Cache:
             try:
                 types = ("reflink", "copy") if copy else self._types
                 if content.is_folder:
-                    self._take_folder(content, staged, types)
+                    self._take_folder(content, staged, types, stop)
                 else:
-                    self._place(self.path(content), staged, types)
+                    self._place(self.path(content), staged, types, stop)
                     if content.isexec:
                         _make_executable(staged)
                 remove(path)
@@ -229,11 +232,11 @@ class Cache:
         if stat.S_ISLNK(info.st_mode) or info.st_nlink > 1:
             temporary = f"{file}.{uuid.uuid4().hex}.tmp"
             with _own(temporary):
-                shutil.copyfile(file, temporary)
+                copy_file(file, temporary)
                 os.replace(temporary, file)
         os.chmod(file, 0o666 & ~self._umask | (info.st_mode & stat.S_IXUSR if stat.S_ISREG(info.st_mode) else 0))
 
-    def _take_folder(self, content: Content, staged: str, types: Sequence[str]) -> None:
+    def _take_folder(self, content: Content, staged: str, types: Sequence[str], stop: threading.Event | None) -> None:
         files = self.files(content)
         if files is None:
             raise UserError(f"the object {content.value} is not in the cache", hint="run the stage again, or: dvc pull")
@@ -241,7 +244,7 @@ class Cache:
         for file in files:
             target = f"{staged}{os.sep}{file.relpath}"
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            self._place(self._object(file.value, legacy=content.legacy), target, types)
+            self._place(self._object(file.value, legacy=content.legacy), target, types, stop)
 
     def _remember(self, content: Content, path: str) -> None:
         self._hasher.forget(path)
@@ -255,7 +258,7 @@ class Cache:
             self._hasher.remember(path, content.value, os.stat(path))
         self._hasher.remember_link(path)
 
-    def _place(self, source: str, target: str, types: Sequence[str]) -> None:
+    def _place(self, source: str, target: str, types: Sequence[str], stop: threading.Event | None = None) -> None:
         """Bring an object out, by the first way that works here."""
         if not os.path.exists(source):
             raise UserError(f"the object {source} is not in the cache", hint="run the stage again, or: dvc pull")
@@ -270,17 +273,17 @@ class Cache:
                         continue
                     os.chmod(target, 0o666 & ~self._umask)
                 else:
-                    shutil.copyfile(source, target)
+                    copy_file(source, target, stop)
             except OSError as error:
                 if error.errno not in _NOT_SUPPORTED:
                     raise
             else:
                 return
-        shutil.copyfile(source, target)
+        copy_file(source, target, stop)
 
     def _copy(self, source: str, target: str) -> None:
         if self._without_reflink or not self._reflink(source, target):
-            shutil.copyfile(source, target)
+            copy_file(source, target)
 
     def _link_or_copy(self, source: str, target: str) -> None:
         try:
@@ -352,7 +355,13 @@ def _move(source: str, target: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.move(source, target)
+        shutil.move(source, target, copy_function=_copy_with_mode)
+
+
+def _copy_with_mode(source: str, target: str, *, follow_symlinks: bool = True) -> str:
+    copy_file(source, target, follow=follow_symlinks)
+    shutil.copystat(source, target)
+    return target
 
 
 @contextlib.contextmanager

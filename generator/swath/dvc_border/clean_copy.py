@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from swath.dvc_border.repository import Repository
 from swath.errors import UserError
+from swath.files.copying import copy_file
 
 if TYPE_CHECKING:
     from swath.dvc_border.cache import Cache
@@ -72,7 +73,8 @@ def _link_or_copy(source: str, target: str) -> None:
         except OSError as error:
             if isinstance(error, FileExistsError):
                 raise
-            shutil.copy2(source, target)
+            copy_file(source, target)
+            shutil.copystat(source, target)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from swath.dvc_border.patience import GivenUpError, Patience, Pulse, is_no_space, try_patiently
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, SwathError, UserError
+from swath.files.copying import copy_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -215,7 +216,10 @@ class RemoteFiles:
         def one(fs: Any, pair: tuple[str, str], pulse: Pulse) -> str | None:
             temporary = f"{pair[1]}.{uuid.uuid4().hex}.tmp"
             try:
-                fs.get_file(self.full(pair[0]), temporary, callback=pulse)
+                if self._has_holes(self.full(pair[0])):
+                    copy_file(self.full(pair[0]), temporary, _Beats(pulse))
+                else:
+                    fs.get_file(self.full(pair[0]), temporary, callback=pulse)
             except BaseException as error:
                 _unlink(temporary)
                 if isinstance(error, FileNotFoundError):
@@ -243,10 +247,20 @@ class RemoteFiles:
                 return
             temporary = f"{target}.{uuid.uuid4().hex}.tmp"
             self._make_folder(fs, posixpath.dirname(target))
-            fs.put_file(source, temporary, callback=pulse)
+            if self._has_holes(source):
+                copy_file(source, temporary, _Beats(pulse))
+            else:
+                fs.put_file(source, temporary, callback=pulse)
             self._publish(fs, temporary, target, pulse)
 
         self.each(pairs, one, "written to", stop)
+
+    def _has_holes(self, path: str) -> bool:
+        """Whether a copy on this machine must keep holes, which DVC's fills."""
+        if self.protocol != "local":
+            return False
+        info = os.stat(path)
+        return info.st_blocks * 512 < info.st_size
 
     def _publish(self, fs: Any, temporary: str, target: str, pulse: Pulse) -> None:
         """Give a file that is whole its name, unless nobody waits for it any more."""
@@ -343,6 +357,18 @@ def _unlink(path: str | None) -> None:
     with contextlib.suppress(OSError):
         if path is not None:
             os.unlink(path)
+
+
+class _Beats:
+    """Lets a copy on this machine tell that it goes on."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+
+    def is_set(self) -> bool:
+        """Never; when nobody waits any more, the pulse raises."""
+        self._pulse.beat()
+        return False
 
 
 def _has_terminal() -> bool:

@@ -18,6 +18,7 @@ from dvc.config import Config
 from swath.dvc_border.sound_listings import guard_listings
 from swath.dvc_border.translate import translated
 from swath.errors import UserError
+from swath.files.modes import make_open_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -133,11 +134,7 @@ class Repository:
         from dvc.version import version_tuple
 
         base = os.path.join(site_cache_dir(self.config["core"].get("site_cache_dir")), "repo")
-        mask = os.umask(0)
-        try:
-            os.makedirs(base, mode=0o777, exist_ok=True)
-        finally:
-            os.umask(mask)
+        make_open_folders(base)
         btime = self.dvc_dir / "tmp" / "btime"
         born = btime.stat().st_mtime if btime.exists() else self._write_btime(btime)
         try:

@@ -11,6 +11,8 @@ from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import entry_hash, fills_run_cache, identity, items_by_path, run_cache_key
 
 if TYPE_CHECKING:
+    import threading
+
     from swath.dvc_border.workspace import Workspace
     from swath.model.lock_entry import LockEntry
     from swath.model.stage import JSONValue, Output, Stage
@@ -95,18 +97,22 @@ def remove_outputs(workspace: Workspace, stage: Stage) -> None:
             remove(path)
 
 
-def restore_outputs(workspace: Workspace, stage: Stage, entry: LockEntry, inputs: LockEntry) -> LockEntry:
+def restore_outputs(
+    workspace: Workspace, stage: Stage, entry: LockEntry, inputs: LockEntry, stop: threading.Event | None = None
+) -> LockEntry:
     """Bring the outputs of a cached entry into the workspace.
 
     Args:
         entry: where the outputs are named.
         inputs: the stage's lock entry now, without outs.
+        stop: ends the copying when set.
 
     Returns:
         The lock entry of the restored stage.
 
     Raises:
         UserError: an object is missing after all.
+        InterruptedRunError: `stop` was set.
     """
     items = items_by_path(entry, "outs")
     for out in stage.outs:
@@ -115,7 +121,7 @@ def restore_outputs(workspace: Workspace, stage: Stage, entry: LockEntry, inputs
         if item is None or content is None:
             raise UserError(f"the cached result of stage {stage.name} has no {out.path}")
         if identity(workspace.out(stage, out, item)) != identity(item):
-            workspace.cache.take(content, workspace.absolute(out.path), copy=not out.cache)
+            workspace.cache.take(content, workspace.absolute(out.path), copy=not out.cache, stop=stop)
     restored: LockEntry = dict(inputs)
     restored["outs"] = [items[out.text] for out in sorted(stage.outs, key=lambda out: out.text)]
     return restored

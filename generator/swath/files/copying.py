@@ -8,12 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from swath.errors import NO_SPACE, InterruptedRunError
-
-if TYPE_CHECKING:
-    import threading
 
 CHUNK: Final = 16 * 2**20  # bytes between two looks at the stop event: a tenth of a second on a slow disk
 _NOT_BY_KERNEL: Final = frozenset(
@@ -21,7 +18,14 @@ _NOT_BY_KERNEL: Final = frozenset(
 )
 
 
-def copy_file(source: str, target: str, stop: threading.Event | None = None, *, follow: bool = True) -> None:
+class Stop(Protocol):
+    """A `threading.Event`, or something else that is asked before each chunk."""
+
+    def is_set(self) -> bool:
+        """Whether the copy shall end."""
+
+
+def copy_file(source: str, target: str, stop: Stop | None = None, *, follow: bool = True) -> None:
     """Copy the bytes of a regular file into a new or emptied file with the default mode.
 
     Args:
@@ -58,7 +62,7 @@ def _open_regular(path: str, *, follow: bool) -> int:
     raise OSError(errno.EINVAL, "not a regular file", path)
 
 
-def copy_bytes(reading: int, writing: int, stop: threading.Event | None = None) -> None:
+def copy_bytes(reading: int, writing: int, stop: Stop | None = None) -> None:
     """Copy an open regular file into an open empty one.
 
     Args:

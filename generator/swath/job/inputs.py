@@ -115,7 +115,7 @@ def bring_inputs(
             paths = [each.path for each in inputs if _is_of(each.content, error.values, disk)]
             raise UserError(f"{', '.join(paths)}: {error.message}", hint=error.hint) from error
     for each in inputs:
-        disk.cache.take(each.content, disk.absolute(each.path), copy=each.is_git)
+        disk.cache.take(each.content, disk.absolute(each.path), copy=each.is_git, stop=stop)
     return moved
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from swath.errors import PassingFaultError, SwathError, UserError
+from swath.errors import InterruptedRunError, PassingFaultError, SwathError, UserError
 from swath.execute.attempts import Attempts, log_name
 from swath.execute.save import remove_outputs, restore_outputs, save_outputs
 from swath.execute.shell import run_shell
@@ -101,6 +101,8 @@ class StageWork:
         """Bring one stage up to date; its upstream stages are."""
         try:
             return self._do(stage, gpus)
+        except InterruptedRunError:
+            return StageReport(stage, "stopped", "stopped", self._log_path(stage))
         except SwathError as error:
             passing = error.exit_code == os.EX_TEMPFAIL
             return StageReport(stage, "failed", str(error), self._log_path(stage), passing=passing)
@@ -119,7 +121,7 @@ class StageWork:
         check_inputs(stage, decision, "make it, fetch it (dvc pull), or correct the path")
         inputs = inputs_entry(stage, workspace)
         if decision.kind == "restore" and decision.entry is not None:
-            entry = restore_outputs(workspace, stage, dict(decision.entry), inputs)
+            entry = restore_outputs(workspace, stage, dict(decision.entry), inputs, self._stop)
             self._finish(stage, entry)
             return StageReport(stage, "restored")
         return self._run(stage, gpus, inputs)
