@@ -22,10 +22,20 @@ JOB = Job("tile 1/2", ("tile@a",), "image", CPU, Resources(), (), 3660, True, "a
 PLAN = PipelinePlan("c" * 40, 1, (JOB,))
 
 
-@pytest.mark.parametrize(("version", "has"), [((16, 11), False), ((17, 4), False), ((17, 5), True), ((18, 0), True)])
-def test_exit_codes_since_17_5(version: tuple[int, int], *, has: bool) -> None:
+@pytest.mark.parametrize(("version", "has"), [((16, 10), False), ((16, 11), True), ((17, 0), True), ((18, 0), True)])
+def test_exit_codes_since_16_11(version: tuple[int, int], *, has: bool) -> None:
     assert ("exit_codes" in retry(version)) == has
     assert retry(version)["when"] == ["runner_system_failure", "stuck_or_timeout_failure", "api_failure"]
+
+
+def test_finer_words_since_19_1() -> None:
+    assert retry((19, 0))["when"] == ["runner_system_failure", "stuck_or_timeout_failure", "api_failure"]
+    words = retry((19, 1))["when"]
+    assert isinstance(words, list)
+    assert {"runner_interrupted", "runner_external_dependency_failure", "stuck_pending_with_matching_runners"} < {
+        *words
+    }
+    assert "stuck_or_timeout_failure" not in words
 
 
 @pytest.mark.parametrize(("version", "name"), [((18, 1), "depend"), ((18, 2), "mirror"), ((19, 0), "mirror")])

@@ -93,6 +93,6 @@ def test_more_than_fits_is_told() -> None:
     size = parsed_bytes(document)
     assert finding == (
         f"the file: {size} bytes when GitLab has parsed it, GitLab's limit is 1048576 "
-        "(17.2, `ci.gitlab_version` of swath.yaml); a lower `ci.max_jobs` helps"
+        "in version 17.2; a lower `ci.max_jobs` helps"
     )
     assert check(document, to_yaml(document), settings(gitlab_version="17.3")) == ()

@@ -83,6 +83,8 @@ def predefined(commit: Commit, ref: str, merge_request: MergeRequest | None, pro
         "CI_PROJECT_DIR": f"/builds/{project}",
         "CI_BUILDS_DIR": "/builds",
         "CI_SERVER_VERSION": "17.11.0",
+        "CI_SERVER_VERSION_MAJOR": "17",
+        "CI_SERVER_VERSION_MINOR": "11",
     }
     if merge_request is None:
         return {**found, "CI_COMMIT_BRANCH": ref}

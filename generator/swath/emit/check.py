@@ -54,9 +54,8 @@ def _file_findings(
     yield from _over("the file", len(text.encode()), limits.YAML_BYTES, "bytes")
     yield from _over("the file", nesting(document), limits.YAML_DEPTH, "levels of nesting")
     room = limits.parsed_bytes_of_a_file(settings.ci.version)
-    version = f"{settings.ci.gitlab_version}, `ci.gitlab_version` of swath.yaml"
     for finding in _over("the file", parsed_bytes(document), room, "bytes when GitLab has parsed it"):
-        yield f"{finding} ({version}); a lower `ci.max_jobs` helps"
+        yield f"{finding} in version {settings.ci.gitlab_version}; a lower `ci.max_jobs` helps"
     yield from _over("child pipelines", level + _continues(jobs), limits.CHILD_LEVELS, "levels below the parent")
     if len(jobs) > settings.ci.max_jobs:
         yield f"the pipeline: {len(jobs)} jobs, `ci.max_jobs` of swath.yaml allows {settings.ci.max_jobs}"

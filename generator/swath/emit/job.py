@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from swath.emit.script import swath_script
 from swath.emit.yaml import Flow, FlowMap
-from swath.limits import RETRIES, RETRY_EXIT_CODES_SINCE
+from swath.limits import FINER_RETRY_WORDS_SINCE, RETRIES, RETRY_EXIT_CODES_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,17 @@ Version = tuple[int, int]
 PASSING_FAULT: Final = 75  # errors.py: PassingFaultError
 OWN_FILES: Final = ".swath/"  # fragments, logs and metrics: all that goes into artifacts
 _KEPT_FOR: Final = "1 week"
-# Reasons that all servers of the last years know; a newer word makes older ones refuse the file.
-_RETRY_WHEN: Final = ("runner_system_failure", "stuck_or_timeout_failure", "api_failure")
+# A word that a server does not know makes it refuse the file.
+_RETRY_WHEN_BEFORE: Final = ("runner_system_failure", "stuck_or_timeout_failure", "api_failure")
+_RETRY_WHEN: Final = (
+    "runner_system_failure",
+    "runner_external_dependency_failure",
+    "runner_interrupted",
+    "stuck_pending_with_matching_runners",
+    "stuck_pending_no_matching_runners",
+    "no_updates_running",
+    "api_failure",
+)
 _CLEAN: Final = "-ffdx -e .dvc/cache"
 _CLEAN_BESIDE_OTHERS: Final = "-ffdx -e **/.dvc/cache"
 _MIB: Final = 2**20
@@ -98,7 +107,8 @@ def clean(subfolder: str) -> dict[str, str]:
 
 def retry(version: Version) -> Keywords:
     """What may pass by itself: the runner's faults, and our own exit code for faults of remotes and networks."""
-    words: Keywords = {"max": RETRIES, "when": Flow(_RETRY_WHEN)}
+    reasons = _RETRY_WHEN if version >= FINER_RETRY_WORDS_SINCE else _RETRY_WHEN_BEFORE
+    words: Keywords = {"max": RETRIES, "when": Flow(reasons)}
     return {**words, "exit_codes": Flow([PASSING_FAULT])} if version >= RETRY_EXIT_CODES_SINCE else words
 
 

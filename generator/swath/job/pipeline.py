@@ -25,6 +25,7 @@ from swath.images.service_image import swath_image
 from swath.job.earlier_levels import files_and_entries
 from swath.job.planned import Workloads, planned_jobs
 from swath.job.remote_facts import RemoteFacts, decide_with_remote
+from swath.job.server_version import at_server
 from swath.load.revision import opened_revision
 from swath.load.settings import read_settings
 from swath.load.targets import select_stages
@@ -109,6 +110,7 @@ def compile_pipeline(
         settings, findings, document = read_settings(opened.repository.root)
         if findings:
             raise UserError("\n".join(str(finding) for finding in findings))
+        settings = at_server(settings, environ)
         graph = opened.loaded.graph
         facts = RemoteFacts(opened, store)
         settled = is_second_in_a_row(commit_message(open_clone(repository.root), commit), _source(environ))

@@ -35,6 +35,7 @@ from swath.job.facts import JobFacts, Store
 from swath.job.fragments import open_own, put_files, upstream_fragments
 from swath.job.origin import read_origin
 from swath.job.planned import planned_jobs
+from swath.job.server_version import at_server
 from swath.job.space import drop_unused, unused_age
 from swath.job.stage_work import StageWork, Tools
 from swath.job.store import patience_of, store_of
@@ -158,7 +159,7 @@ def _open(repository: Repository, options: JobOptions, origin: Origin, store: Re
     later: Mapping[str, LockEntry] = {}
     if origin.level > 1:
         later = files_and_entries(store, environ, commit, origin.level, repository.subfolder)(repository)
-    settings = load_settings(repository.root)
+    settings = at_server(load_settings(repository.root), environ)
     data = read_data_files(repository)
     loaded = load_workflows(repository, tracked_paths(data))
     graph = loaded.graph

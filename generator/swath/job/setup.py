@@ -27,7 +27,7 @@ from swath.job.setup_files import (
     with_include,
     with_own_includes,
 )
-from swath.limits import MIRROR_SINCE, RETRY_EXIT_CODES_SINCE
+from swath.limits import FINER_RETRY_WORDS_SINCE, MIRROR_SINCE, RETRY_EXIT_CODES_SINCE
 from swath.load.ignored import IGNORE_FILE, with_ignored
 from swath.load.settings import load_settings
 from swath.load.volumes import SETTINGS_FILE
@@ -148,7 +148,8 @@ def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *,
 
 def _versions(settings: Settings) -> list[Settings]:
     """The settings, and the same for other versions of GitLab: a file for one of those may be written anew."""
-    versions = ("16.0", *(f"{major}.{minor}" for major, minor in (RETRY_EXIT_CODES_SINCE, MIRROR_SINCE)))
+    steps = (RETRY_EXIT_CODES_SINCE, MIRROR_SINCE, FINER_RETRY_WORDS_SINCE)
+    versions = ("16.0", *(f"{major}.{minor}" for major, minor in steps))
     return [settings, *(replace(settings, ci=replace(settings.ci, gitlab_version=version)) for version in versions)]
 
 

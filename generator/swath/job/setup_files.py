@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from swath.emit.job import clean
+from swath.emit.job import clean, retry
 from swath.emit.own_jobs import strategy
 from swath.emit.script import enter, from_subfolder, swath_command
-from swath.emit.yaml import Flow, to_yaml
+from swath.emit.yaml import Flow, FlowMap, to_yaml
 from swath.images.service_image import swath_image
-from swath.limits import RETRY_EXIT_CODES_SINCE
 from swath.plan.choose_runner import cheapest_runner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from swath.model.settings import Settings
+    from swath.model.stage import JSONValue
 
 CI_FILE: Final = ".gitlab-ci.yml"
 _INCLUDED_FILE: Final = ".gitlab/swath.yml"
@@ -84,7 +84,7 @@ def render_ci_file(settings: Settings, ci_stage: str | None, subfolder: str = ""
     values = {
         "image": swath_image(settings),
         "tags": list(cheapest_runner(settings.runners).tags),
-        "exit_codes": version >= RETRY_EXIT_CODES_SINCE,
+        "retry": _in_one_line(FlowMap(retry(version))),
         "strategy": strategy(version),
         "ci_stage": ci_stage,
         "suffix": f":{plain_name(subfolder)}" if subfolder else "",
@@ -98,7 +98,11 @@ def render_ci_file(settings: Settings, ci_stage: str | None, subfolder: str = ""
 
 def _entered(subfolder: str) -> list[str]:
     """The first line of a script, as YAML."""
-    return [to_yaml({"x": Flow([line])}).removeprefix("x: [").removesuffix("]\n") for line in enter(subfolder)]
+    return [_in_one_line(Flow([line])).removeprefix("[").removesuffix("]") for line in enter(subfolder)]
+
+
+def _in_one_line(value: JSONValue) -> str:
+    return to_yaml({"x": value}).removeprefix("x: ").removesuffix("\n")
 
 
 def ci_stage_for(text: str) -> str:

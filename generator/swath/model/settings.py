@@ -56,7 +56,7 @@ class ContinuousIntegration(Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     Attributes:
         workflows: the dvc.yaml files that CI runs, from the root.
-        gitlab_version: the server's, which says what its YAML may hold.
+        gitlab_version: the server's, which decides what its YAML may hold; outside of CI, where jobs tell no version.
         max_jobs: jobs of one pipeline.
         needs: entries of one job's `needs`; GitLab's default limit is 50.
         services: what beats `services` of the file, by service, in CI alone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -90,10 +91,11 @@ def _planned_workspace(
 
 def _jobs(repository: Repository, graph: StageGraph, decisions: Mapping[str, Decision]) -> PipelinePlan:
     from swath.job.planned import planned_jobs
+    from swath.job.server_version import at_server
     from swath.load.settings import load_settings
 
     kinds = {name: decision.kind for name, decision in decisions.items()}
-    return planned_jobs(repository, graph, kinds, load_settings(repository.root))
+    return planned_jobs(repository, graph, kinds, at_server(load_settings(repository.root), os.environ))
 
 
 def _services(stages: Mapping[str, Stage]) -> dict[str, str | None]:
