@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import BinaryIO
@@ -13,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.job_graphs import stage
-from swath.execute.attempts import Attempts, Ending, ShellCall, log_name
+from swath.errors import PassingFaultError
+from swath.execute.attempts import Attempts, Ending, ServiceCall, ShellCall, log_name
 from swath.model.invocation import Outcome
 from swath.model.service import Resources
 from swath.model.settings import StageOptions
@@ -47,22 +47,23 @@ class House:
         takes_s: how long each command takes.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome | PassingFaultError] = field(default_factory=list)
     takes_s: float = 0.0
     did: list[str] = field(default_factory=list)
-    calls: list[ShellCall] = field(default_factory=list)
+    calls: list[ShellCall | ServiceCall] = field(default_factory=list)
     log: io.BytesIO = field(default_factory=io.BytesIO)
     stop: Pauses = field(default_factory=Pauses)
 
     def _next(self, what: str) -> Outcome:
         self.did.append(what)
-        time.sleep(self.takes_s)
-        return self.outcomes.pop(0) if self.outcomes else GOOD
+        outcome = self.outcomes.pop(0) if self.outcomes else GOOD
+        if isinstance(outcome, PassingFaultError):
+            raise outcome
+        return replace(outcome, wall_s=self.takes_s)
 
-    def service(
-        self, stage: Stage, words: tuple[str, ...], gpus: tuple[int, ...], log: BinaryIO, stop: Event
-    ) -> Outcome:
-        return self._next(f"service {' '.join(words)} on {gpus}")
+    def service(self, call: ServiceCall, log: BinaryIO, stop: Event) -> Outcome:
+        self.calls.append(call)
+        return self._next(f"service {' '.join(call.words)} on {call.gpus}")
 
     def shell(self, call: ShellCall, log: BinaryIO, stop: Event) -> Outcome:
         self.calls.append(call)
@@ -127,16 +128,32 @@ def test_pauses_double_up_to_a_minute() -> None:
     assert house.stop.asked == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_a_stop_in_a_pause_ends_it_behind_the_next_attempt_at_most() -> None:
+def test_a_stop_in_a_pause_starts_nothing_more() -> None:
     house = House([BAD] * 9, stop=Pauses(stop_at=2))
-    assert house.run(retries=9).attempts <= 3
+    ending = house.run(retries=9)
+    assert (ending.attempts, ending.outcome.exit_code, ending.outcome.reason) == (2, 1, "it ended with 1")
+    assert [did for did in house.did if did.startswith("shell")] == ["shell true on (0, 2)"] * 2
 
 
 def test_a_stop_before_the_end_of_an_attempt_allows_no_other() -> None:
     house = House([BAD])
-    house.stop.set()
-    ending = house.run(retries=9)
-    assert (ending.attempts, ending.outcome.exit_code, house.stop.asked) == (1, 1, [])
+    attempts = Attempts(house.service, house.shell, lambda _: house.stop.set(), lambda *_: None)
+    ending = attempts.run(STAGE, (), StageOptions(Resources(), None, 9), house.log, house.stop)
+    assert (ending.attempts, ending.outcome.ended_by, house.stop.asked, house.did) == (1, "stop", [], [])
+
+
+def test_a_stop_between_two_commands_starts_no_other() -> None:
+    house = House()
+
+    class Stopping(io.BytesIO):
+        def write(self, data: object, /) -> int:
+            house.stop.set()
+            return 0
+
+    house.log = Stopping()
+    ending = house.run(replace(STAGE, cmd=("a", "b")))
+    assert house.did[2:] == ["shell a on (0, 2)"]
+    assert (ending.outcome.exit_code, ending.outcome.reason, ending.outcome.temporary) == (143, "it was stopped", False)
 
 
 def test_times_are_summed_and_the_peak_is_the_highest() -> None:
@@ -150,36 +167,54 @@ def test_a_fault_that_passes_is_still_told_at_the_end() -> None:
     assert House([Outcome(75, "busy", temporary=True)]).run().outcome.temporary
 
 
-def test_the_timeout_is_one_over_all_commands() -> None:
-    house = House(takes_s=0.05)
-    house.run(replace(STAGE, cmd=("a", "b")), timeout_s=10)
-    first, second = (call.timeout_s for call in house.calls)
-    assert first is not None
-    assert second is not None
-    assert 9 < second <= first - 0.05 < 10
+@pytest.mark.parametrize("second", ["b", "swath exec crop"])
+@pytest.mark.parametrize("first", ["a", "swath exec crop"])
+def test_the_timeout_is_one_over_all_commands(first: str, second: str) -> None:
+    house = House(takes_s=4)
+    house.run(replace(STAGE, cmd=(first, second)), timeout_s=10)
+    assert [call.timeout_s for call in house.calls] == [10, 6]
 
 
 def test_without_timeout_commands_have_none() -> None:
     house = House()
-    house.run()
-    assert house.calls[0].timeout_s is None
+    house.run(replace(STAGE, cmd=("a", "swath exec crop")))
+    assert [call.timeout_s for call in house.calls] == [None, None]
 
 
-def test_a_used_up_timeout_leaves_the_next_command_next_to_nothing_and_is_the_reason() -> None:
-    house = House([GOOD, Outcome(124, "killed")], takes_s=0.02)
-    ending = house.run(replace(STAGE, cmd=("a", "b")), timeout_s=0.01)
-    assert house.calls[1].timeout_s == pytest.approx(0.001)
-    assert (ending.outcome.exit_code, ending.outcome.reason[:36]) == (124, "it took longer than its timeout of 0")
+def test_a_used_up_timeout_starts_no_further_command() -> None:
+    house = House(takes_s=10)
+    ending = house.run(replace(STAGE, cmd=("a", "swath exec crop")), timeout_s=10)
+    assert house.did[2:] == ["shell a on (0, 2)"]
+    assert (ending.outcome.exit_code, ending.outcome.reason) == (143, "it took longer than its timeout of 10s")
+    assert (ending.outcome.ended_by, ending.outcome.temporary) == ("timeout", False)
 
 
-def test_a_failure_within_the_timeout_keeps_its_reason() -> None:
-    assert House([BAD]).run(timeout_s=10).outcome.reason == "it ended with 1"
+def test_the_reason_names_the_stages_timeout_and_not_what_was_left_of_it() -> None:
+    cut = Outcome(143, "it took longer than its timeout of 6s", ended_by="timeout")
+    ending = House([GOOD, cut], takes_s=4).run(replace(STAGE, cmd=("a", "b")), timeout_s=10)
+    assert ending.outcome.reason == "it took longer than its timeout of 10s"
+
+
+@pytest.mark.parametrize("takes_s", [9, 11])
+def test_a_command_that_failed_by_itself_keeps_its_reason(takes_s: float) -> None:
+    ending = House([BAD], takes_s=takes_s).run(timeout_s=10)
+    assert (ending.outcome.reason, ending.outcome.ended_by) == ("it ended with 1", "itself")
 
 
 def test_every_attempt_has_the_whole_timeout() -> None:
-    house = House([BAD], takes_s=0.05)
+    house = House([BAD], takes_s=9)
     house.run(retries=1, timeout_s=10)
-    assert [round(call.timeout_s or 0, 1) for call in house.calls] == [10, 10]
+    assert [call.timeout_s for call in house.calls] == [10, 10]
+
+
+def test_a_registry_that_does_not_answer_is_tried_again() -> None:
+    house = House([PassingFaultError("no answer"), PassingFaultError("no answer")])
+    crop = replace(STAGE, cmd="swath exec crop")
+    ending = house.run(crop, retries=2)
+    assert (ending.outcome.exit_code, ending.attempts) == (0, 3)
+    house = House([PassingFaultError("no answer")])
+    ending = house.run(crop)
+    assert (ending.outcome.exit_code, ending.outcome.reason, ending.outcome.temporary) == (75, "no answer", True)
 
 
 @pytest.mark.parametrize(("name", "log"), [("train", "train.log"), ("tile@a.b", "tile@a.b.log")])

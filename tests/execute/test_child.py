@@ -94,7 +94,7 @@ def test_a_timeout(tmp_path: Path) -> None:
 
 def test_a_service_may_end_well_at_its_timeout_and_has_failed_all_the_same(tmp_path: Path) -> None:
     outcome, text = run("trap 'echo saved; exit 0' TERM; sleep 60 & wait", tmp_path, timeout_s=0.3)
-    assert (outcome.exit_code, outcome.reason, text) == (1, "it took longer than its timeout of 0.3s", "saved\n")
+    assert (outcome.exit_code, outcome.reason, text) == (143, "it took longer than its timeout of 0.3s", "saved\n")
 
 
 def test_who_does_not_listen_is_killed_after_the_grace(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.repositories import CLEAN, Bench, make_repository
+from support.service_repositories import shell_service
 
 CHAIN = {
     "in.txt": "one",
@@ -165,6 +166,17 @@ def test_a_timeout_ends_a_hanging_stage_with_its_children(tmp_path: Path) -> Non
     bench = make_repository(tmp_path, {"dvc.yaml": {"stages": {"hang": stage}}})
     report = bench.run().reports["hang"]
     assert (report.did, report.message) == ("failed", "it took longer than its timeout of 1s")
+
+
+def test_services_of_one_stage_share_its_timeout(tmp_path: Path) -> None:
+    bench = make_repository(tmp_path, {"dvc.yaml": {"stages": {"both": {
+        "cmd": ["swath exec slow", "swath exec slow --out o"], "deps": ["services/slow"], "outs": ["o"],
+        "meta": {"swath": {"timeout": "2s"}},
+    }}}})  # fmt: skip
+    shell_service(tmp_path, "slow", "sleep 1.3; touch o")
+    report = bench.run(runtime="process").reports["both"]
+    assert (report.did, report.message) == ("failed", "it took longer than its timeout of 2s")
+    assert report.wall_s < 2.6
 
 
 def test_an_output_that_was_not_written_fails_the_stage(tmp_path: Path) -> None:

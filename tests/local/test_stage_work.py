@@ -16,7 +16,8 @@ from support.plain_repository import make_repository
 from swath.dvc_border.gitignore import LateIgnores
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.rwlock import PathLocks
-from swath.errors import PassingFaultError
+from swath.errors import InterruptedRunError, PassingFaultError
+from swath.execute.attempts import ServiceCall
 from swath.local.journal import Journal
 from swath.local.project import read_project
 from swath.local.stage_work import StageReport, StageWork, Tools
@@ -46,7 +47,7 @@ class Case:
         self.resources = Resources()
         self.service: Callable[[], Outcome] = lambda: Outcome(0, "", 1.0)
 
-    def start(self, stage: Stage, words: Any, gpus: Any, log: BinaryIO, stop: threading.Event) -> Outcome:
+    def start(self, call: ServiceCall, log: BinaryIO, stop: threading.Event) -> Outcome:
         """Stands for a service."""
         return self.service()
 
@@ -213,6 +214,16 @@ def test_a_stop_is_no_failure(tmp_path: Path) -> None:
     assert case.do(retries=3).did == "stopped"
     timer.join()
     assert case.attempts == [1]
+
+
+def test_a_stop_while_an_environment_is_made_is_no_failure(tmp_path: Path) -> None:
+    case = copy(tmp_path, "swath exec crop")
+
+    def stopped() -> Outcome:
+        raise InterruptedRunError("interrupted while creating the environment")
+
+    case.service = stopped
+    assert case.do().did == "stopped"
 
 
 def test_a_frozen_stage_does_not_run(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Run a stage's commands to a good end: attempts, pauses between them, one timeout over all commands of an attempt.
 
+The timeout is for what the commands themselves take: making an environment or an image does not count.
+
     attempt ─▶ stale outputs away ─▶ commands one after the other ─▶ good ─▶ Ending
        ▲                                                        └──▶ bad: pause ─┐
        └─────────────────────────────────────────────────────────────────────────┘
@@ -13,12 +15,12 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from swath.model.invocation import Outcome
+from swath.errors import PassingFaultError
+from swath.model.invocation import EXIT_TEMPORARY, EXIT_TERMINATED, STOPPED, Outcome, timeout_reason
 from swath.model.shell_words import exec_words
-from swath.model.units import Duration
 
 if TYPE_CHECKING:
     import threading
@@ -32,18 +34,32 @@ _LONGEST_BACK_OFF_S: Final = 60.0
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@-]+")
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceCall:
+    """A plain `swath exec` command.
+
+    Attributes:
+        words: the service's name and its arguments.
+        gpus: numbers of the GPUs it may see.
+        timeout_s: what is left of the attempt's time; None: no limit.
+    """
+
+    stage: Stage
+    words: tuple[str, ...]
+    gpus: tuple[int, ...]
+    timeout_s: float | None
+
+
 class ServiceStarter(Protocol):
     """Starts the service of a plain `swath exec` command inside this process."""
 
-    def __call__(
-        self, stage: Stage, words: tuple[str, ...], gpus: tuple[int, ...], log: BinaryIO, stop: threading.Event
-    ) -> Outcome:
+    def __call__(self, call: ServiceCall, log: BinaryIO, stop: threading.Event) -> Outcome:
         """Run it once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShellCall:
-    """A command that is no plain `swath exec`.
+    """A command for a shell.
 
     Attributes:
         gpus: numbers of the GPUs it may see.
@@ -93,7 +109,10 @@ class Attempts:
     def run(
         self, stage: Stage, gpus: tuple[int, ...], options: StageOptions, log: BinaryIO, stop: threading.Event
     ) -> Ending:
-        """Run a stage until it ends well, has used up its attempts, or is stopped."""
+        """Run a stage until it ends well, has used up its attempts, or is stopped.
+
+        A fault of an engine, a registry or an index that may pass counts as a failed attempt.
+        """
         wall_s = cpu_s = 0.0
         peak, attempt = 0, 0
         while True:
@@ -101,34 +120,47 @@ class Attempts:
             self.started(stage, attempt)
             last = self._attempt(stage, gpus, options, log, stop)
             wall_s, cpu_s, peak = wall_s + last.wall_s, cpu_s + last.cpu_s, max(peak, last.peak_memory_bytes)
-            if last.exit_code == 0 or stop.is_set() or attempt > options.retries:
-                return Ending(Outcome(last.exit_code, last.reason, wall_s, cpu_s, peak, last.temporary), attempt)
-            pause_s = min(_BACK_OFF_S * 2 ** (attempt - 1), _LONGEST_BACK_OFF_S)
-            log.write(f"swath: {last.reason}; attempt {attempt + 1} in {pause_s:g} s\n".encode())
-            stop.wait(pause_s)
+            if last.exit_code and not stop.is_set() and attempt <= options.retries:
+                pause_s = min(_BACK_OFF_S * 2 ** (attempt - 1), _LONGEST_BACK_OFF_S)
+                log.write(f"swath: {last.reason}; attempt {attempt + 1} in {pause_s:g} s\n".encode())
+                stop.wait(pause_s)
+                if not stop.is_set():
+                    continue
+            return Ending(replace(last, wall_s=wall_s, cpu_s=cpu_s, peak_memory_bytes=peak), attempt)
 
     def _attempt(
         self, stage: Stage, gpus: tuple[int, ...], options: StageOptions, log: BinaryIO, stop: threading.Event
     ) -> Outcome:
         self.prepare(stage)
-        start, cpu_s, peak = time.monotonic(), 0.0, 0
+        start, used_s, cpu_s, peak = time.monotonic(), 0.0, 0.0, 0
         outcome = Outcome(0)
         for command in stage.commands:
-            log.write(f"$ {command}\n".encode())
-            words = exec_words(command)
-            if words is not None:
-                outcome = self.start_service(stage, words, gpus, log, stop)
-            else:
-                left_s = None if options.timeout_s is None else start + options.timeout_s - time.monotonic()
-                call = ShellCall(stage, command, gpus, None if left_s is None else max(0.001, left_s))
-                outcome = self.start_shell(call, log, stop)
-            cpu_s, peak = cpu_s + outcome.cpu_s, max(peak, outcome.peak_memory_bytes)
+            left_s = None if options.timeout_s is None else options.timeout_s - used_s
+            outcome = self._command(ShellCall(stage, command, gpus, left_s), log, stop)
+            used_s, cpu_s = used_s + outcome.wall_s, cpu_s + outcome.cpu_s
+            peak = max(peak, outcome.peak_memory_bytes)
             if outcome.exit_code:
                 break
-        wall_s, reason = time.monotonic() - start, outcome.reason
-        if outcome.exit_code and options.timeout_s is not None and wall_s >= options.timeout_s:
-            reason = f"it took longer than its timeout of {Duration(options.timeout_s)}"
-        return Outcome(outcome.exit_code, reason, wall_s, cpu_s, peak, outcome.temporary)
+        reason = outcome.reason
+        if outcome.ended_by == "timeout" and options.timeout_s is not None:
+            reason = timeout_reason(options.timeout_s)  # the command knows what was left of it
+        wall_s = time.monotonic() - start
+        return replace(outcome, reason=reason, wall_s=wall_s, cpu_s=cpu_s, peak_memory_bytes=peak)
+
+    def _command(self, call: ShellCall, log: BinaryIO, stop: threading.Event) -> Outcome:
+        """Run one command, unless the attempt's time is up or it is stopped."""
+        if stop.is_set():
+            return Outcome(EXIT_TERMINATED, STOPPED, ended_by="stop")
+        if call.timeout_s is not None and call.timeout_s <= 0:
+            return Outcome(EXIT_TERMINATED, ended_by="timeout")
+        log.write(f"$ {call.command}\n".encode())
+        words = exec_words(call.command)
+        try:
+            if words is None:
+                return self.start_shell(call, log, stop)
+            return self.start_service(ServiceCall(call.stage, words, call.gpus, call.timeout_s), log, stop)
+        except PassingFaultError as error:
+            return Outcome(EXIT_TEMPORARY, str(error), temporary=True)
 
 
 def log_name(stage: Stage) -> str:

@@ -21,15 +21,16 @@ from swath.errors import UserError
 from swath.execute.guard import GUARD, launcher
 from swath.execute.process_memory import MemoryWatch, group_members, processes_with
 from swath.limits import SERVICE_STOP_S
-from swath.model.invocation import Outcome
-from swath.model.units import Duration, Size
+from swath.model.invocation import EXIT_TEMPORARY, STOPPED, Outcome, exit_code_of, timeout_reason
+from swath.model.units import Size
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-EXIT_TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits.h
+    from swath.model.invocation import EndedBy
+
 _GRACE_S: Final = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
 _FIRST_LOOK_S: Final = 0.01
 _LAST_LOOK_S: Final = 0.25  # how late, at most, a stop, a timeout or too much memory is seen
@@ -180,31 +181,30 @@ class _Attempt:
             GUARD.enter(self._pid)
         self._memory = MemoryWatch(self._pid)
         self._exit = _Exit(self._pid)
-        self._ate_too_much = False
+        self._ended_by: EndedBy = "itself"
 
     def outcome(self, stop: threading.Event) -> Outcome:
         """Watch the program until it ends."""
         try:
             why = self._watch(stop)
             if why:
-                self._end(0 if self._ate_too_much else self._grace_s(stop))
+                self._end(0 if self._ended_by == "memory" else self._grace_s(stop))  # no grace: it would eat on
         finally:
             usage = self._clear()
         code = self._returncode
-        code = 128 - code if code < 0 else code
-        if why:
-            code = code or 1
+        code = exit_code_of(128 - code if code < 0 else code, self._ended_by)
         return Outcome(
             exit_code=code,
             reason=why or _ending(code),
             wall_s=time.monotonic() - self._started,
             cpu_s=usage.ru_utime + usage.ru_stime,
             peak_memory_bytes=self._peak_bytes(usage),
-            temporary=code == EXIT_TEMPORARY and not why,
+            temporary=code == EXIT_TEMPORARY,
+            ended_by=self._ended_by,
         )
 
     def _watch(self, stop: threading.Event) -> str:
-        """Wait until the program ends by itself (an empty text) or must be ended (why)."""
+        """Wait until the program ends by itself (an empty text) or must be ended (why, and `_ended_by`)."""
         look_s, limit = _FIRST_LOOK_S, self._child.memory_bytes
         while True:
             left_s = look_s
@@ -213,14 +213,21 @@ class _Attempt:
             if self._exit.wait(left_s):
                 return ""
             if stop.is_set():
-                return "it was stopped"
+                return self._must_end("stop", STOPPED)
             if self._child.timeout_s is not None and time.monotonic() >= self._started + self._child.timeout_s:
-                return f"it took longer than its timeout of {_duration(self._child.timeout_s)}"
+                return self._must_end("timeout", timeout_reason(self._child.timeout_s))
             used = self._memory.is_above(limit)
             if used is not None and limit is not None:
-                self._ate_too_much = True  # no grace: it would eat on
+                self._ended_by = "memory"
                 return f"it used {Size(used)} of memory; its limit is {Size(limit)} (resources.memory)"
             look_s = min(2 * look_s, _LAST_LOOK_S)
+
+    def _must_end(self, by: EndedBy, why: str) -> str:
+        """Why it must be ended; nothing when it has just ended by itself."""
+        if self._exit.wait(0):
+            return ""
+        self._ended_by = by
+        return why
 
     def _grace_s(self, stop: threading.Event) -> float:
         """How long it may take to end, in seconds: a job that is stopped has little time in all."""
@@ -340,7 +347,3 @@ def _ending(code: int) -> str:
         hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
         return f"it was ended by {name}{hint}"
     return f"it ended with exit code {code}"
-
-
-def _duration(seconds: float) -> str:
-    return str(Duration(seconds)) if seconds >= 1 else f"{seconds:g}s"

@@ -31,8 +31,8 @@ from swath.execute.environment import missing_secrets
 from swath.execute.mounts import REPOSITORY, Bind
 from swath.execute.reach import engine_address, why_unreachable
 from swath.execute.sandbox import LABEL, Caller, Sandbox, Surroundings, account_files, sandbox_for
-from swath.model.invocation import Outcome
-from swath.model.units import Duration, Size
+from swath.model.invocation import EXIT_TEMPORARY, STOPPED, Outcome, exit_code_of, timeout_reason
+from swath.model.units import Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,9 +44,7 @@ if TYPE_CHECKING:
     from swath.model.invocation import Invocation
     from swath.model.service import Service
 
-EXIT_TEMPORARY: Final = 75
 _NO_PROGRAM: Final = "see `entrypoint` in its service.yaml: the program must be in the image, and executable"
-_TERMINATED: Final = 128 + signal.SIGTERM
 _WATCHDOG_END_S: Final = 10
 
 
@@ -166,11 +164,14 @@ class DockerRuntime:
         return sandbox_for(invocation, staged.layout, image, engine.facts, surroundings)
 
     def _outcome(self, invocation: Invocation, staged: Staging, ended: Ended, log: BinaryIO | None) -> Outcome:
-        exit_code, reason = ended.exit_code, self._reason(invocation, staged, ended)
+        reason, ended_by = self._reason(invocation, staged, ended), ended.ended_by
+        if ended.is_out_of_memory and ended.exit_code:
+            ended_by = "memory" if ended_by == "itself" else ended_by
+        exit_code = exit_code_of(ended.exit_code, ended_by)
         if not reason:
             reason = "; ".join(staged.problems())
         if reason:
-            exit_code = exit_code or (_TERMINATED if ended.is_timeout or ended.is_stopped else 1)
+            exit_code = exit_code or 1
         else:
             _tell_strays(staged, log)
             staged.publish()
@@ -180,15 +181,17 @@ class DockerRuntime:
             wall_s=ended.wall_s,
             cpu_s=ended.cpu_s,
             peak_memory_bytes=ended.peak_memory_bytes,
-            temporary=exit_code == EXIT_TEMPORARY or (bool(reason) and diagnose.has_no_space(ended.tail)),
+            temporary=exit_code == EXIT_TEMPORARY
+            or (bool(reason) and ended_by == "itself" and diagnose.has_no_space(ended.tail)),
+            ended_by=ended_by,
         )
 
     def _reason(self, invocation: Invocation, staged: Staging, ended: Ended) -> str:
         """Why the container failed; empty when its program ended well."""
-        if ended.is_stopped:
-            return "stopped"
-        if ended.is_timeout:
-            return f"stopped, because it took longer than its timeout of {Duration(invocation.timeout_s or 0)}"
+        if ended.ended_by == "stop":
+            return STOPPED
+        if ended.ended_by == "timeout":
+            return timeout_reason(invocation.timeout_s or 0)
         if ended.exit_code == 0:
             return ""
         memory = invocation.resources.memory

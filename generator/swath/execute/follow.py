@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from swath.execute.engine import Engine
     from swath.execute.sandbox import Sandbox
+    from swath.model.invocation import EndedBy
 
 _LOGGER: Final = logging.getLogger(__name__)
 GRACE_S: Final = 10
@@ -44,15 +45,13 @@ class Ended:
 
     Attributes:
         exit_code: of its first process.
-        is_timeout: it was stopped for its timeout.
-        is_stopped: it was stopped because the caller said so.
+        ended_by: who ended it; ``memory`` is the kernel's, and told by `is_out_of_memory` alone.
         is_out_of_memory: the kernel killed a process in it for its memory limit.
         tail: the end of its output.
     """
 
     exit_code: int = _RUNNING
-    is_timeout: bool = False
-    is_stopped: bool = False
+    ended_by: EndedBy = "itself"
     is_out_of_memory: bool = False
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -149,10 +148,10 @@ def _attend(engine: Engine, output: _Output, ended: Ended, deadline: float | Non
     next_figures = time.monotonic()
     while not _has_ended(engine, output):
         now = time.monotonic()
-        ended.is_stopped = stop.is_set()
-        ended.is_timeout = not ended.is_stopped and deadline is not None and now >= deadline
-        if ended.is_stopped or ended.is_timeout:
-            _end(engine, container, GRACE_S if ended.is_timeout else min(GRACE_S, int(SERVICE_STOP_S)))
+        why: EndedBy = "stop" if stop.is_set() else "timeout"
+        if why == "stop" or (deadline is not None and now >= deadline):
+            if _end(engine, output, GRACE_S if why == "timeout" else min(GRACE_S, SERVICE_STOP_S)):
+                ended.ended_by = why
             return
         if now >= next_figures:
             _take_figures(engine, container, ended)
@@ -169,10 +168,31 @@ def _has_ended(engine: Engine, output: _Output) -> bool:
     return True
 
 
-def _end(engine: Engine, container: str, grace_s: int) -> None:
-    """SIGTERM, and SIGKILL after the grace."""
+def _end(engine: Engine, output: _Output, grace_s: float) -> bool:
+    """SIGTERM, and SIGKILL after the grace; whether that was what ended it, and not the program itself just before."""
+    if not _signal(engine, output.container, "SIGTERM"):
+        return False
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline:
+        if _has_ended(engine, output):
+            return True
+    _signal(engine, output.container, "SIGKILL")
     with contextlib.suppress(errors.NotFound):
-        engine.api.stop(container, timeout=grace_s)
+        engine.api.wait(output.container, timeout=GRACE_S)
+    return True
+
+
+def _signal(engine: Engine, container: str, name: str) -> bool:
+    """Send a signal; whether there was somebody to get it."""
+    try:
+        engine.api.kill(container, signal=name)
+    except errors.NotFound:
+        return False
+    except errors.APIError as error:
+        if error.status_code == requests.codes.conflict:  # it has ended
+            return False
+        raise
+    return True
 
 
 def _take_figures(engine: Engine, container: str, ended: Ended) -> None:

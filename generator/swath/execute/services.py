@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from swath.execute.attempts import ServiceCall
     from swath.execute.runtime import Runtime
     from swath.model.invocation import Outcome, RuntimeChoice
     from swath.model.service import Service
@@ -67,14 +68,15 @@ class Services:
         """Resources, timeout and retries of a stage, from all levels of settings."""
         return stage_options(stage, self.service_of(stage), self._settings, in_ci=self._in_ci)
 
-    def start(
-        self, stage: Stage, words: tuple[str, ...], gpus: tuple[int, ...], log: BinaryIO, stop: threading.Event
-    ) -> Outcome:
+    def start(self, call: ServiceCall, log: BinaryIO, stop: threading.Event) -> Outcome:
         """Run the service of a plain command once.
 
         Raises:
             UserError: the arguments are wrong, or no runtime can run it.
+            PassingFaultError: an index, a registry or an engine did not answer.
+            InterruptedRunError: `stop` was set while its environment or image was made.
         """
+        stage, words = call.stage, call.words
         kept = self._scratch(stage, words) if self._scratch else None
         workplace = Workplace(
             root=self._root,
@@ -84,9 +86,11 @@ class Services:
             environment={"DVC_ROOT": str(self._root), "DVC_STAGE": stage.name},
             keep_outputs=any(out.persist for out in stage.outs),
         )
-        options = self.options(stage)
         invocation = replace(
-            invocation_from_words(words, workplace), resources=options.resources, timeout_s=options.timeout_s, gpus=gpus
+            invocation_from_words(words, workplace),
+            resources=self.options(stage).resources,
+            timeout_s=call.timeout_s,
+            gpus=call.gpus,
         )
         if kept is None:
             open_scratch(invocation)

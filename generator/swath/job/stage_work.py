@@ -35,7 +35,6 @@ from swath.plan.decide import check_inputs, decide_stage, inputs_entry
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
-    from typing import BinaryIO
 
     from swath.dvc_border.gitignore import LateIgnores
     from swath.dvc_border.remote_store import RemoteStore
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from swath.execute.services import Services
     from swath.job.console import Console
     from swath.job.facts import JobFacts, Store
-    from swath.model.invocation import Outcome
     from swath.model.lock_entry import LockEntry
     from swath.model.settings import StageOptions
     from swath.model.stage import Output, Stage
@@ -228,7 +226,7 @@ class StageWork:
         tools = self._tools
         scratch.folder.mkdir(parents=True, exist_ok=True)
         attempts = Attempts(
-            start_service=self._start_service,
+            start_service=tools.services.start,
             start_shell=self._plain.start,
             prepare=lambda stage: remove_outputs(tools.disk, stage),
             started=lambda *_: None,
@@ -237,11 +235,6 @@ class StageWork:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb", buffering=0) as log:
             return attempts.run(stage, self._gpus(stage, options), options, log, self._stop)
-
-    def _start_service(
-        self, stage: Stage, words: tuple[str, ...], gpus: tuple[int, ...], log: BinaryIO, stop: threading.Event
-    ) -> Outcome:
-        return self._tools.services.start(stage, words, gpus, log, stop)
 
     def _gpus(self, stage: Stage, options: StageOptions) -> tuple[int, ...]:
         wanted = options.resources.gpus or 0

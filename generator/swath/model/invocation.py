@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from swath.model.service import Resources, Service
+from swath.model.units import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 RuntimeName = Literal["process", "docker", "inside"]
 RuntimeChoice = Literal["auto", "process", "docker", "inside"]
 ArgumentValue = str | tuple[str, ...]
+EndedBy = Literal["itself", "timeout", "stop", "memory"]
+
+EXIT_TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits.h: "the fault may pass, try again"
+EXIT_TERMINATED: Final = 128 + 15  # as of a program that SIGTERM ended
+STOPPED: Final = "it was stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Outcome:
         cpu_s: processor seconds of it and its children, where the system tells.
         peak_memory_bytes: largest memory of one process, where the system tells; else 0.
         temporary: the fault may pass by itself (exit 75 of the service, a registry that did not answer).
+        ended_by: who ended it: the program itself, or we, for its timeout, a stop, or too much memory.
     """
 
     exit_code: int
@@ -85,3 +92,21 @@ class Outcome:
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
     temporary: bool = False
+    ended_by: EndedBy = "itself"
+
+
+def exit_code_of(code: int, ended_by: EndedBy) -> int:
+    """The exit code that counts: what a program says counts only when it ended by itself.
+
+    One that was ended has failed, and its failure is not one that may pass, whatever it says on its way out.
+
+    Args:
+        code: that the program ended with.
+        ended_by: who ended it.
+    """
+    return EXIT_TERMINATED if ended_by != "itself" and code in {0, EXIT_TEMPORARY} else code
+
+
+def timeout_reason(timeout_s: float) -> str:
+    """Why it failed, when its timeout passed."""
+    return f"it took longer than its timeout of {Duration(timeout_s) if timeout_s >= 1 else f'{timeout_s:g}s'}"
