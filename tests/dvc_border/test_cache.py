@@ -18,9 +18,9 @@ from dvc_data.hashfile.tree import Tree as TheirTree
 from support.plain_repository import make_repository
 from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher, hash_bytes
-from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
 from swath.errors import InterruptedRunError, PassingFaultError, UserError
+from swath.files.removal import remove
 from swath.model.content import Content
 
 FILES: Final = {"file": "one", "folder/a": "one", "folder/sub/b": "two"}

@@ -20,10 +20,10 @@ from swath.dvc_border.data_files import (
     read_data_files,
     tracked_paths,
 )
-from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.workspace import Workspace
 from swath.errors import PassingFaultError, UserError
+from swath.files.removal import remove
 from swath.model.content import Content
 
 

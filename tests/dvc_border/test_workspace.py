@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 
 from support.plain_repository import make_repository
-from swath.dvc_border.removal import remove
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.workspace import Workspace
 from swath.execute.save import restore_outputs, save_outputs
+from swath.files.removal import remove
 from swath.model.lock_entry import LockEntry
 from swath.model.stage import Dependency, Output, ParamsRead, Stage
 

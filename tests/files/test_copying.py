@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swath.errors import InterruptedRunError
 from swath.files import copying
-from swath.files.copying import copy_file
+from swath.files.copying import copy_file, copy_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MIB = 2**20
 
@@ -30,17 +32,19 @@ def test_the_bytes_are_the_same(tmp_path: Path, data: bytes) -> None:
     assert (tmp_path / "b").read_bytes() == data
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=4), st.integers(0, 60))
-def test_holes_stay_holes(tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[int, int]], size: int) -> None:
-    folder = tmp_path_factory.mktemp("sparse")
-    with (folder / "a").open("wb") as file:
-        for at, length in parts:
-            file.seek(at * 64 * 1024)
-            file.write(b"x" * length * 64 * 1024)
-        file.truncate(max(size * 64 * 1024, file.tell()))
-    copy_file(str(folder / "a"), str(folder / "b"))
-    assert (folder / "b").read_bytes() == (folder / "a").read_bytes()
-    assert (folder / "b").stat().st_blocks <= (folder / "a").stat().st_blocks
+def test_holes_stay_holes(parts: list[tuple[int, int]], size: int) -> None:
+    with tempfile.TemporaryDirectory() as top:
+        source, target = Path(top, "a"), Path(top, "b")
+        with source.open("wb") as file:
+            for at, length in parts:
+                file.seek(at * 64 * 1024)
+                file.write(b"x" * length * 64 * 1024)
+            file.truncate(max(size * 64 * 1024, file.tell()))
+        copy_file(str(source), str(target))
+        assert target.read_bytes() == source.read_bytes()
+        assert target.stat().st_blocks <= source.stat().st_blocks
 
 
 @pytest.mark.parametrize("refusal", [errno.EXDEV, errno.ENOSYS, None], ids=["devices", "old kernel", "nothing copied"])
@@ -126,3 +130,47 @@ def test_a_target_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"):
         copy_file(str(tmp_path / "a"), str(tmp_path / "b"))
     assert (tmp_path / "precious").read_text() == "old"
+
+
+# Whole folders
+
+
+def test_a_folder_is_copied_with_its_links_modes_and_times(tmp_path: Path) -> None:
+    (tmp_path / "a/sub").mkdir(parents=True)
+    (tmp_path / "a/sub/file").write_text("text")
+    (tmp_path / "a/sub/file").chmod(0o4750)
+    os.utime(tmp_path / "a/sub/file", ns=(10**9, 2 * 10**9))
+    for name, target in {"in": "sub/file", "out": "/etc/shadow", "loop": "loop", "gone": "elsewhere"}.items():
+        (tmp_path / "a" / name).symlink_to(target)
+    (tmp_path / "a/sub").chmod(0o500)
+    copy_tree(str(tmp_path / "a"), str(tmp_path / "b"))
+    links = {path.name: os.readlink(path) for path in (tmp_path / "b").iterdir() if path.is_symlink()}
+    assert links == {"in": "sub/file", "out": "/etc/shadow", "loop": "loop", "gone": "elsewhere"}
+    file = (tmp_path / "b/sub/file").stat()
+    assert (tmp_path / "b/sub/file").read_text() == "text"
+    assert (stat.S_IMODE(file.st_mode), file.st_mtime_ns) == (0o750, 2 * 10**9)
+
+
+def test_a_link_is_copied_as_a_link_and_a_file_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/shadow")
+    (tmp_path / "file").write_text("text")
+    copy_tree(str(tmp_path / "link"), str(tmp_path / "b"))
+    copy_tree(str(tmp_path / "file"), str(tmp_path / "c"))
+    assert os.readlink(tmp_path / "b") == "/etc/shadow"
+    assert (tmp_path / "c").read_text() == "text"
+
+
+def test_a_folder_with_a_pipe_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a/pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        copy_tree(str(tmp_path / "a"), str(tmp_path / "b"))
+
+
+def test_the_copy_of_a_folder_can_be_stopped(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file").write_text("text")
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(InterruptedRunError):
+        copy_tree(str(tmp_path / "a"), str(tmp_path / "b"), stop)

@@ -33,6 +33,7 @@ _PARAMETERS = [
     Parameter(name="text", type="string"),
     Parameter(name="out", type="file", direction="output"),
     Parameter(name="out-folder", type="directory", direction="output"),
+    Parameter(name="outs", type="list[directory]", direction="output"),
 ]
 DEFAULT_ARGUMENTS = (("input", "data/a.txt"), ("out", "data/out.txt"))
 

@@ -13,6 +13,7 @@ from swath.model.invocation import Invocation
 from swath.model.service import Parameter, Service
 
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
 
     from swath.execute.staging import Staging
@@ -30,7 +31,12 @@ def small_root(tmp_path: Path) -> Path:
     return tmp_path / "repository"
 
 
-def stage(root: Path, *arguments: tuple[str, str | tuple[str, ...]], **changes: object) -> Staging:
+def stage(
+    root: Path,
+    *arguments: tuple[str, str | tuple[str, ...]],
+    stop: threading.Event | None = None,
+    **changes: object,
+) -> Staging:
     """Lay out an attempt; a parameter's type and direction are those of its name."""
     kinds = {"file": "file", "folder": "directory", "files": "list[file]"}
     parameters = [
@@ -46,7 +52,7 @@ def stage(root: Path, *arguments: tuple[str, str | tuple[str, ...]], **changes: 
     invocation = dataclasses.replace(invocation, **changes)  # type: ignore[arg-type] # a test's free choice
     folder = root.parent / "attempt"
     folder.mkdir()
-    return stage_invocation(invocation, folder)
+    return stage_invocation(invocation, folder, stop)
 
 
 def shown(staging: Staging) -> dict[str, str]:

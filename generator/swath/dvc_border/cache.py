@@ -18,10 +18,10 @@ import uuid
 from shlex import quote
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.removal import remove
 from swath.errors import PassingFaultError, UserError
 from swath.files.copying import copy_file
 from swath.files.modes import process_umask
+from swath.files.removal import remove
 from swath.model.content import Content
 from swath.schema.folder_listing import DamagedListingError, read_listing
 

@@ -84,7 +84,7 @@ class DockerRuntime:
         Raises:
             UserError: the image, an input or what the engine is asked for is wrong.
             PassingFaultError: the registry or the engine does not answer, or no space is left.
-            InterruptedRunError: `stop` was set while the image was made.
+            InterruptedRunError: `stop` was set while the image was made, or files were copied.
         """
         from swath.execute.follow import run_container
 
@@ -94,7 +94,7 @@ class DockerRuntime:
             session = self._session(engine, invocation.root)
             folder = session.new_folder()
             try:
-                staged = staging.stage_invocation(invocation, folder)
+                staged = staging.stage_invocation(invocation, folder, stop)
                 sandbox = self._sandbox(engine, invocation, staged, image)
                 name = f"{LABEL}-{invocation.service.name}-{session.identifier}-{folder.name}"
                 with self._watcher.guarding(name):
@@ -102,9 +102,9 @@ class DockerRuntime:
                 if fault := diagnose.why_not_started(ended.tail):
                     name = invocation.service.name
                     raise UserError(f"the program of the service {name} cannot be started: {fault}", hint=_NO_PROGRAM)
-                return self._outcome(invocation, staged, ended, log)
+                return self._outcome(invocation, staged, ended, log, stop)
             finally:
-                staging.remove_tree(folder)
+                staging.discard(folder)
         except OSError as error:
             raise _local_fault(error) from error
 
@@ -163,7 +163,9 @@ class DockerRuntime:
         surroundings = Surroundings(caller=caller, environ=self._environ, binds=tuple(binds), labels=labels)
         return sandbox_for(invocation, staged.layout, image, engine.facts, surroundings)
 
-    def _outcome(self, invocation: Invocation, staged: Staging, ended: Ended, log: BinaryIO | None) -> Outcome:
+    def _outcome(
+        self, invocation: Invocation, staged: Staging, ended: Ended, log: BinaryIO | None, stop: threading.Event
+    ) -> Outcome:
         reason, ended_by = self._reason(invocation, staged, ended), ended.ended_by
         if ended.is_out_of_memory and ended.exit_code:
             ended_by = "memory" if ended_by == "itself" else ended_by
@@ -174,7 +176,7 @@ class DockerRuntime:
             exit_code = exit_code or 1
         else:
             _tell_strays(staged, log)
-            staged.publish()
+            staged.publish(stop)
         return Outcome(
             exit_code=exit_code,
             reason=reason,
@@ -246,7 +248,7 @@ def _clear(engine: Engine, root: Path) -> tuple[str, ...]:
         for container in engine.containers([f"{LABEL}.session={session}"]):
             engine.remove(container)
             removed.append(container)
-        staging.remove_tree(folder)
+        staging.discard(folder)
     return tuple(removed)
 
 
@@ -309,7 +311,7 @@ def _tell_strays(staged: Staging, log: BinaryIO | None) -> None:
     if strays:
         text = f"swath: dropped, since they are no outputs of the stage: {', '.join(strays)}\n"
         target = log or sys.stderr.buffer
-        target.write(text.encode())
+        target.write(text.encode(errors="backslashreplace"))
         target.flush()
 
 

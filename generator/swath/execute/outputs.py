@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swath.dvc_border.removal import remove
 from swath.errors import UserError
+from swath.files.removal import remove
 from swath.model.arguments import items, volume_of
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from swath.dvc_border.removal import remove
 from swath.errors import InterruptedRunError, PassingFaultError, Place, UserError
 from swath.execute.child import Child, run_child
+from swath.files.removal import remove
 
 if TYPE_CHECKING:
     import threading

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from swath.dvc_border.removal import remove
 from swath.errors import UserError
+from swath.files.removal import remove
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import entry_hash, fills_run_cache, identity, items_by_path, run_cache_key
 

@@ -14,7 +14,7 @@ import os
 from _blake2 import blake2b  # hashlib would load OpenSSL: 4 ms before every service
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.removal import remove
+from swath.files.removal import remove
 from swath.model.arguments import items, volume_of
 
 if TYPE_CHECKING:

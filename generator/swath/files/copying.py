@@ -11,7 +11,10 @@ import stat
 from typing import Final, Protocol
 
 from swath.errors import NO_SPACE, InterruptedRunError
+from swath.files.access import change_mode, open_file, open_folder, regular
 
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 CHUNK: Final = 16 * 2**20  # bytes between two looks at the stop event: a tenth of a second on a slow disk
 _NOT_BY_KERNEL: Final = frozenset(
     {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM, errno.ETXTBSY}
@@ -39,9 +42,9 @@ def copy_file(source: str, target: str, stop: Stop | None = None, *, follow: boo
             regular file.
         InterruptedRunError: `stop` was set.
     """
-    reading = _open_regular(source, follow=follow)
+    reading = regular(os.open(source, _READ), source) if follow else open_file(source)
     try:
-        writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        writing = os.open(target, _WRITE, 0o666)
         try:
             copy_bytes(reading, writing, stop)
         finally:
@@ -53,13 +56,56 @@ def copy_file(source: str, target: str, stop: Stop | None = None, *, follow: boo
         os.close(reading)
 
 
-def _open_regular(path: str, *, follow: bool) -> int:
-    """A file descriptor to read from; opening a pipe waits for nobody."""
-    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
-    if stat.S_ISREG(os.fstat(opened).st_mode):
-        return opened
-    os.close(opened)
-    raise OSError(errno.EINVAL, "not a regular file", path)
+def copy_tree(source: str, target: str, stop: Stop | None = None, *, dir_fd: int | None = None) -> None:
+    """Copy a file, a link or a folder with all in it: links as they are, modes without set-uid, times.
+
+    Args:
+        source: its path; no link in it is followed but those above its last part.
+        target: does not exist yet; what a stopped copy has written so far stays there for the caller to remove.
+        stop: ends the copy when set.
+        dir_fd: an open folder that `source` starts at.
+
+    Raises:
+        OSError: something cannot be read or written, or is neither a file, a link nor a folder.
+        InterruptedRunError: `stop` was set.
+    """
+    info = os.lstat(source, dir_fd=dir_fd)
+    if stat.S_ISLNK(info.st_mode):
+        os.symlink(os.readlink(source, dir_fd=dir_fd), target)
+    elif stat.S_ISDIR(info.st_mode):
+        _copy_folder(source, target, stop, dir_fd)
+    else:
+        _copy_whole_file(source, target, stop, dir_fd)
+
+
+def _copy_folder(source: str, target: str, stop: Stop | None, dir_fd: int | None) -> None:
+    folder = open_folder(source, dir_fd)
+    try:
+        os.mkdir(target)
+        for name in sorted(os.listdir(folder)):
+            copy_tree(name, f"{target}{os.sep}{name}", stop, dir_fd=folder)
+        _copy_marks(folder, target)
+    finally:
+        os.close(folder)
+
+
+def _copy_whole_file(source: str, target: str, stop: Stop | None, dir_fd: int | None) -> None:
+    reading = open_file(source, dir_fd)
+    try:
+        writing = os.open(target, _WRITE, 0o666)
+        try:
+            copy_bytes(reading, writing, stop)
+        finally:
+            os.close(writing)
+        _copy_marks(reading, target)
+    finally:
+        os.close(reading)
+
+
+def _copy_marks(opened: int, target: str) -> None:
+    info = os.fstat(opened)
+    os.utime(target, ns=(info.st_atime_ns, info.st_mtime_ns))
+    change_mode(target, stat.S_IMODE(info.st_mode) & 0o777)
 
 
 def copy_bytes(reading: int, writing: int, stop: Stop | None = None) -> None:
