@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PROTECTED: Final = 0o444
+_OF_A_GROUP: Final = 0o2775  # DVC's mode for folders of a cache that a group shares
 _NOT_SUPPORTED: Final = frozenset(
     {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.ENOSYS, errno.EPERM, errno.EMLINK}
 )
@@ -340,7 +341,8 @@ class Cache:
         except FileExistsError:
             return False
         if self._shared:
-            os.chmod(folder, 0o2775)  # noqa: S103 - DVC's mode for a cache that a group shares
+            is_open = os.stat(os.path.dirname(folder)).st_mode & stat.S_IWOTH
+            os.chmod(folder, _OF_A_GROUP | is_open)
         return True
 
 

@@ -10,6 +10,7 @@ its last finished stage.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -205,7 +206,7 @@ def _use_shared_cache(repository: Repository, folder: str | None) -> bool:
         raise UserError(f"the runner's cache {folder} is not there for this job, or cannot be written", hint=hint)
     links = repository.config["cache"].get("type") or list(_LINKS)
     repository.set_over({"cache": {"dir": folder, "shared": "group", "type": links}})
-    os.umask(0o002)  # what this job writes there, others of the group may use
+    os.umask(0 if os.stat(folder).st_mode & stat.S_IWOTH else 0o002)  # others use what this job writes there
     return True
 
 

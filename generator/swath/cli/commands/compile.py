@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from swath.cli.options import json_option, open_repository, targets_argument
+from swath.cli.trust import keep_checkout_open
 from swath.job.origin import is_from_fork
 from swath.job.pipeline import CompileOptions, compile_pipeline
 from swath.job.store import store_of
@@ -49,6 +50,7 @@ def compile(  # noqa: A001 - the command's name
     """
     target = Path(output).absolute() if output not in {None, "-"} else None
     repository, below = open_repository()
+    keep_checkout_open(repository)
     fork = is_from_fork(os.environ)
     options = CompileOptions(targets, below, level, ask_registry=not (no_registry or fork))
     if fork:

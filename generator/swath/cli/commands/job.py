@@ -10,7 +10,7 @@ import click
 from swath.cli.commands.job_collect import collect
 from swath.cli.interrupt import interruptible
 from swath.cli.options import open_repository
-from swath.cli.trust import trust_checkout
+from swath.cli.trust import keep_checkout_open, trust_checkout
 from swath.job.run import JobOptions, run_job
 
 
@@ -31,6 +31,7 @@ def run(*, name: str, plan_digest: str) -> None:
     environ = dict(os.environ)
     trust_checkout()
     repository, _ = open_repository()
+    keep_checkout_open(repository)
     stop = threading.Event()
     with interruptible(stop):
         run_job(repository, JobOptions(name, plan_digest, environ), stop)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from swath.cli.options import open_repository
-from swath.cli.trust import trust_checkout
+from swath.cli.trust import keep_checkout_open, trust_checkout
 from swath.errors import UserError
 from swath.job.collect import Bot, Collector, collect_results, gather, with_plan, write_here
 from swath.job.origin import Origin, read_origin
@@ -38,6 +38,7 @@ def collect(*, plan_digest: str | None, write: bool) -> None:
     environ = dict(os.environ)
     trust_checkout()
     repository, _ = open_repository()
+    keep_checkout_open(repository)
     origin = read_origin(environ)
     store, why = store_of(repository, environ)
     if store is None:
