@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from swath.execute.environment import is_passed, missing_secrets, service_environment
+from swath.execute.environment import (
+    _PASSED_NAMES,
+    HOST_NAMES,
+    NETWORK_NAMES,
+    installer_environment,
+    is_passed,
+    missing_secrets,
+    service_environment,
+    sounds_secret,
+)
+from swath.execute.process import host_environment
+from swath.execute.sandbox import _environment
 from swath.model.invocation import Invocation
 from swath.model.service import Service
 
@@ -31,11 +43,62 @@ def test_locale_threads_and_hardware_are_passed(name: str) -> None:
     assert service_environment(invocation(), {name: "1"}) == {**OWN, name: "1"}
 
 
-@pytest.mark.parametrize(
-    "name", ["LC_SECRET", "NCCL_TOKEN", "TF_CLI_CONFIG_FILE", "SWATH_TOKEN", "PATH", "DOCKER_HOST"]
-)
+HOSTILE = (
+    "NVIDIA_API_KEY", "NVIDIA_TOKEN", "NVIDIA_NGC_AUTH", "NVIDIA_VISIBLE_DEVICES_X", "XDG_TOKEN", "XDG_SECRET_FILE",
+    "XDG_CURRENT_DESKTOP", "XDG_SESSION_COOKIE", "LC_SECRET", "LC_PAT", "LC_", "NCCL_TOKEN", "NCCL_CREDENTIALS",
+    "XLA_SESSION", "XLA_SERVICE_KEY", "TF_VAR_password", "TF_CLI_CONFIG_FILE", "TF_TOKEN_app_terraform_io",
+    "CUDA_API_KEY", "PYTHONPATH", "LD_PRELOAD", "SWATH_TOKEN", "SWATH_DVC_CONFIG", "CI_JOB_TOKEN", "DOCKER_HOST",
+    "DOCKER_AUTH_CONFIG", "AWS_SESSION_TOKEN", "SSH_AUTH_SOCK", "GPG_PASSPHRASE", "HOMEBREW_GITHUB_API_TOKEN",
+    "HOME_PASSWORD", "lang", "nvidia_visible_devices",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "PATH"])
 def test_what_is_not_passed(name: str) -> None:
     assert not is_passed(name)
+
+
+def test_no_runtime_passes_what_only_begins_like_something_known(tmp_path: Path) -> None:
+    source = dict.fromkeys(HOSTILE, "hostile")
+    chosen = replace(invocation(network=True), folder=tmp_path)
+    for found in (
+        service_environment(chosen, source),
+        host_environment(chosen, source),
+        _environment(chosen, source),
+        installer_environment(source),
+    ):
+        assert "hostile" not in found.values()
+
+
+def test_no_listed_name_sounds_like_a_secret() -> None:
+    assert not [name for name in _PASSED_NAMES | HOST_NAMES | NETWORK_NAMES if sounds_secret(name)]
+
+
+def test_this_machines_things_are_for_services_that_run_on_it() -> None:
+    names = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
+    source = dict.fromkeys(names, "here")
+    assert source.items() <= host_environment(invocation(), source).items()
+    assert service_environment(invocation(), source) == OWN
+
+
+def test_an_installer_gets_its_own_settings_and_no_tokens() -> None:
+    passed = {"PATH": "/bin", "UV_INDEX_MINE_PASSWORD": "x", "PIP_INDEX_URL": "u", "https_proxy": "p", "LC_ALL": "C"}
+    assert (
+        installer_environment({**passed, "CI_JOB_TOKEN": "x", "SWATH_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x"})
+        == passed
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["NVIDIA_API_KEY", "DEPLOY_KEY", "GH_PAT", "DB_PWD", "db_passwd", "DOCKER_AUTH", "APIKEY"]
+)
+def test_names_that_sound_like_a_secret(name: str) -> None:
+    assert sounds_secret(name)
+
+
+@pytest.mark.parametrize("name", ["PATH", "KEYBOARD", "PWD", "OLDPWD", "MONKEY", "CI_PROJECT_PATH", "AUTHOR"])
+def test_names_that_do_not(name: str) -> None:
+    assert not sounds_secret(name)
 
 
 def test_secrets_are_passed_by_name() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.errors import UserError
 from swath.execute.child import Child, find_program, run_child
-from swath.execute.environment import SCRATCH, missing_secrets, service_environment
+from swath.execute.environment import HOST_NAMES, SCRATCH, missing_secrets, service_environment
 from swath.execute.outputs import missing_outputs, prepare_outputs
 from swath.execute.python_environment import cache_folder, make_environment, python_environment
 from swath.execute.service_argv import argument_words, entrypoint_words, host_volume_path
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from swath.model.service import Service
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Where programs on this machine keep their things; in a container these mean nothing.
-_HOST_NAMES: Final = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH")
-_HOST_PREFIXES: Final = ("XDG_", "NVIDIA_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ def host_environment(
     invocation: Invocation, source: Mapping[str, str], python: PythonEnvironment | None = None
 ) -> dict[str, str]:
     """The variables of a service that runs on this machine: the allow-list, and where the user's things are."""
-    own = {name: value for name, value in source.items() if name in _HOST_NAMES or name.startswith(_HOST_PREFIXES)}
+    own = {name: value for name, value in source.items() if name in HOST_NAMES}
     variables = own | service_environment(invocation, source)
     path = source.get("PATH", DEFAULT_PATH)
     variables["PATH"] = f"{python.folder / 'bin'}:{path}" if python else path

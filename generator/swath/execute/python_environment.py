@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.errors import InterruptedRunError, PassingFaultError, Place, UserError
 from swath.execute.child import Child, run_child
+from swath.execute.environment import installer_environment
 from swath.files.removal import remove
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _build(
     venv = [program, "venv", "--quiet", "--relocatable", "--no-project", "--python", interpreter, str(folder)]
     install = [program, "pip", "install", "--quiet", "--python", str(folder), "--compile-bytecode", *files]
     for argv in (venv, install):
-        _run_uv(wanted, Child(argv, folder.parent, environment), log, stop)
+        _run_uv(wanted, Child(argv, folder.parent, installer_environment(environment)), log, stop)
 
 
 def _run_uv(wanted: PythonEnvironment, child: Child, log: BinaryIO | None, stop: threading.Event) -> None:

@@ -7,12 +7,13 @@ of GitLab, the registry and the remote; here it has what a service would have, a
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from swath.emit.script import SWATH
 from swath.execute.child import Child, run_child
-from swath.execute.environment import is_passed
+from swath.execute.environment import HOST_NAMES, NETWORK_NAMES, is_passed, sounds_secret
 from swath.execute.process import DEFAULT_PATH
 from swath.execute.shell import shell_words
 
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
     from swath.execute.attempts import ShellCall
     from swath.model.invocation import Outcome
 
-_NAMES: Final = frozenset({
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV",
-    "CI", "GITLAB_CI", "SWATH_RUNTIME", "DOCKER_HOST",
-    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
-})  # fmt: skip
-_PREFIXES: Final = ("NVIDIA_", "SWATH_VOLUME_")
+_NAMES: Final = (
+    frozenset({"PATH", "VIRTUAL_ENV", "CI", "GITLAB_CI", "SWATH_RUNTIME", "DOCKER_HOST"}) | HOST_NAMES | NETWORK_NAMES
+)
+# The place of a volume on this machine, for a `swath exec` amid other commands; volumes have names of one's own.
+_VOLUME: Final = re.compile(r"SWATH_VOLUME_[A-Z0-9_]+")
 
 
 class PlainCommands:
@@ -59,7 +59,7 @@ class PlainCommands:
         chosen = {
             name: value
             for name, value in self._environ.items()
-            if name in _NAMES or name.startswith(_PREFIXES) or is_passed(name)
+            if name in _NAMES or is_passed(name) or (_VOLUME.fullmatch(name) and not sounds_secret(name))
         }
         # A service's image does not know where Swath is; a command may call `swath exec` amid others.
         chosen["PATH"] = f"{chosen.get('PATH', DEFAULT_PATH)}{os.pathsep}{os.path.dirname(SWATH)}"
