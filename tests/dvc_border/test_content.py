@@ -150,6 +150,14 @@ def test_a_fifo_in_a_folder_is_named_and_not_opened(tmp_path: Path) -> None:
     )
 
 
+def test_a_link_to_what_the_kernel_makes_is_no_data(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path, {"data/a": "1"})
+    (tmp_path / "data/link").symlink_to("/proc/self/environ")
+    with pytest.raises(UserError) as caught:
+        Hasher(repository).tree(str(tmp_path / "data"))
+    assert caught.value.message == f"{tmp_path}/data/link: made by the kernel, no data"
+
+
 def test_a_link_to_nothing_in_a_folder_is_named(tmp_path: Path) -> None:
     repository = make_repository(tmp_path, {"data/a": "1"})
     (tmp_path / "data/dangling").symlink_to("nothing")

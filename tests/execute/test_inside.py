@@ -82,3 +82,55 @@ def test_a_public_image_has_no_code_of_ours(tmp_path: Path) -> None:
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt/run.py").write_text("echo image")
     assert run_with_image(root, tmp_path / "opt") == (0, "checkout\n")
+
+
+HOSTILE = """name: a
+kind: processing
+description: d
+entrypoint: [sh, run.py]
+parameters: [{name: out, type: "list[directory]", direction: output}, {name: file, type: file, direction: output}]
+"""
+
+
+def hostile(root: Path, script: str, *words: str) -> tuple[int, str]:
+    """Exit code and reason of a service that runs a script in a job."""
+    make_repository(root)
+    add_service(root, "a", HOSTILE, {"run.py": script})
+    outcome = InsideRuntime(os.environ).run(invocation(root, "a", *words), None, never())
+    return outcome.exit_code, outcome.reason
+
+
+def test_what_a_service_left_behind_is_looked_at_in_a_job_too(tmp_path: Path) -> None:
+    secret, root = tmp_path / "SWATH_DVC_CONFIG", tmp_path / "repository"
+    secret.write_text("[remote]")
+    script = f"mkdir -p a b c; ln -s /proc/self/environ a/link; ln -s {secret} b/link; ln -s ../a c/link; ln -s a file"
+    absolute = "; a link in an output must be relative"
+    reason = (
+        f"its output a has a link that leads out of it: 'link' -> '/proc/self/environ'{absolute}; "
+        f"its output b has a link that leads out of it: 'link' -> '{secret}'{absolute}; "
+        "its output c has a link that leads out of it: 'link' -> '../a'; "
+        "its output file is a symbolic link to 'a'"
+    )
+    assert hostile(root, script, "--out", "a", "--out", "b", "--out", "c", "--file", "file") == (1, reason)
+
+
+def test_in_a_job_links_that_stay_in_the_output_are_allowed_as_absolute_ones_too(tmp_path: Path) -> None:
+    script = 'mkdir -p a/sub; : >a/sub/x; chmod 6755 a/sub/x; ln -s sub/x a/one; ln -s "$PWD/a/sub" a/two'
+    assert hostile(tmp_path, script, "--out", "a") == (0, "")
+    assert (tmp_path / "a/sub/x").stat().st_mode & 0o7777 == 0o755
+
+
+def test_in_a_job_a_parent_that_becomes_a_link_is_named(tmp_path: Path) -> None:
+    (tmp_path / "host/out").mkdir(parents=True)
+    root = tmp_path / "repository"
+    reason = f"its output deep/out lies behind a link: '{root}/deep' -> '{tmp_path}/host'"
+    assert hostile(root, f"rm -r deep; ln -s {tmp_path}/host deep", "--out", "deep/out") == (1, reason)
+
+
+def test_in_a_job_the_users_own_link_on_the_way_to_an_output_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / "deep").symlink_to(tmp_path / "disk")
+    assert hostile(root, "mkdir deep/out; : >deep/out/x; ln -s x deep/out/y", "--out", "deep/out") == (0, "")
+    assert (tmp_path / "disk/out/x").exists()

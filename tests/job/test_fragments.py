@@ -122,3 +122,11 @@ def test_small_texts_are_held_and_other_files_only_named(tmp_path: Path, data: b
     (found,) = file_records(str(tmp_path), ["f", "none"]).values()
     assert found.md5 == hash_bytes(data)
     assert (found.text.encode() if found.text is not None else None) == (data if is_text else None)
+
+
+def test_the_gitignore_of_a_fragment_is_no_link_to_something_else(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "repository/data").mkdir(parents=True)
+    (tmp_path / "repository/.gitignore").write_text("/out\n")
+    (tmp_path / "repository/data/.gitignore").symlink_to(tmp_path / "secret")
+    assert list(file_records(str(tmp_path / "repository"), [".gitignore", "data/.gitignore"])) == [".gitignore"]

@@ -6,6 +6,7 @@ come from DVC's state database; new ones are kept here and written with `flush`,
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -42,11 +43,18 @@ def hash_bytes(data: bytes) -> str:
 
 
 def hash_file(path: str) -> str:
-    """MD5 of a file in hex, without looking at the record."""
+    """MD5 of a file in hex, without looking at the record.
+
+    Raises:
+        OSError: it cannot be read, or is no data: the kernel says the size of /proc/self/environ and its like is 0.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb", buffering=0) as file:
-        room = min(_BLOCK, os.fstat(file.fileno()).st_size + 1)  # a buffer of a whole block for each small file is dear
+        size = os.fstat(file.fileno()).st_size
+        room = min(_BLOCK, size + 1)  # a buffer of a whole block for each small file is dear
         while block := file.read(room):
+            if not size and os.fstat(file.fileno()).st_size == 0:
+                raise OSError(errno.EINVAL, "made by the kernel, no data", path)
             digest.update(block)
     return digest.hexdigest()
 

@@ -3,17 +3,21 @@
 Used by CI jobs whose image is the service's own. No environment is made; the image has what the service needs. As with
 the docker runtime, the code is that of the image, in /opt/service, where what was installed or compiled beside it lies;
 a file that is not there is the checkout's.
+
+The service may read all that Swath may read. So that none of it gets into the remote, what the service left behind is
+looked at when it has ended, as with the docker runtime.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.errors import UserError
 from swath.execute.child import find_program
 from swath.execute.environment import SERVICE_DIR
+from swath.execute.outputs import left_behind, resolved_folders
 from swath.execute.process import DEFAULT_PATH, host_environment, run_in_place
 from swath.execute.service_argv import entrypoint_words
 
@@ -67,7 +71,10 @@ class InsideRuntime:
         variables = host_environment(invocation, self.source)
         if self._has_code(service):
             variables[SERVICE_DIR] = str(self.image_folder)
-        return run_in_place(invocation, words, variables, log, stop)
+        folders = resolved_folders(invocation)
+        outcome = run_in_place(invocation, words, variables, log, stop)
+        problems = [] if outcome.exit_code else left_behind(invocation, folders)
+        return replace(outcome, exit_code=1, reason="; ".join(problems)) if problems else outcome
 
     def _has_code(self, service: Service) -> bool:
         """Whether the image has the service's code: it was built from it, and copies it where all images do."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher, hash_bytes
 from swath.errors import UserError
+from swath.files.access import open_file
 from swath.files.copying import copy_file
 from swath.model.content import Content
 from swath.model.fragment import FileRecord, Fragment, fragment_path
@@ -147,17 +148,22 @@ def file_records(root: str, paths: Iterable[str]) -> dict[str, FileRecord]:
     """What fragments say of files of the checkout; the text of small ones that are text.
 
     Args:
-        paths: from the root; those that are not there are left out.
+        paths: from the root; those that are not there are left out, and `.gitignore` files that are links: Git reads
+            none behind a link, and a service may have put it there.
     """
     found: dict[str, FileRecord] = {}
     for path in paths:
         try:
-            with open(os.path.join(root, path), "rb") as file:
-                data = file.read()
+            data = _read(os.path.join(root, path))
         except OSError:
             continue
         found[path] = FileRecord(hash_bytes(data), _text(data))
     return found
+
+
+def _read(path: str) -> bytes:
+    with open(open_file(path) if os.path.basename(path) == ".gitignore" else path, "rb") as file:
+        return file.read()
 
 
 def _text(data: bytes) -> str | None:
