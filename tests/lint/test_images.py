@@ -52,6 +52,34 @@ def test_what_a_dockerfile_does_wrong(told: Tell, dockerfile: str, message: str)
     assert told("stages: {}\n", files(dockerfile, **{"README.md": "x"})) == [message]
 
 
+DISTROLESS = "registry.example.org/distroless/base-debian12:nonroot"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "base"),
+    [
+        ("FROM scratch\nCOPY split.sh /opt/service/\n", "scratch"),
+        (f"FROM go:1 AS made\nFROM {DISTROLESS} AS last\nFROM last\nCOPY --from=made /x /opt/service/\n", DISTROLESS),
+        ("FROM scratch\nCOPY --from=busybox:1 /bin/busybox /bin/sh\nCOPY split.sh /opt/service/\n", ""),
+        ("FROM go:1 AS made\nFROM scratch\nCOPY --from=made / /\nCOPY split.sh /opt/service/\n", ""),
+        ("FROM registry.example.org/distroless/base-debian12:debug-nonroot\nCOPY split.sh /opt/service/\n", ""),
+        ("FROM scratch AS files\nFROM debian:12\nCOPY --from=files /x /opt/service/\n", ""),
+    ],
+)
+def test_a_base_that_has_no_shell(told: Tell, dockerfile: str, base: str) -> None:
+    line = max(number for number, text in enumerate(dockerfile.splitlines(), 1) if text.startswith("FROM"))
+    message = (
+        f"W image-shell services/split/Dockerfile:{line}: FROM {base}: GitLab's runner starts jobs by a shell in the image, "
+        "and there is none\n  take a base with bash or busybox, or set `execution: docker` in swath.yaml"
+    )
+    assert told("stages: {}\n", files(dockerfile)) == ([message] if base else [])
+
+
+def test_a_base_without_a_shell_is_good_where_no_job_runs_in_it(told: Tell) -> None:
+    dockerfile = "FROM scratch\nCOPY split.sh /opt/service/\n"
+    assert told("stages: {}\n", {**files(dockerfile), "swath.yaml": "execution: docker\n"}) == []
+
+
 def test_a_program_that_git_does_not_take_for_one(told: Tell) -> None:
     changed = files(GOOD)
     changed["services/split/service.yaml"] = str(changed["services/split/service.yaml"]).replace(

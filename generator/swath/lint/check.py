@@ -42,7 +42,7 @@ def _problems(facts: RepositoryFacts) -> Iterator[Problem]:
     yield from map(Problem, facts.load_findings)
     yield from check_settings(facts)
     yield from check_files(facts)
-    yield from check_images(facts.images)
+    yield from check_images(facts.images, are_of_jobs=facts.settings.execution == "image")
     for group in facts.groups:
         yield from check_pending(facts, group)
         yield from check_keys(group)

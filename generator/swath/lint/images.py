@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import Finding, Place
 from swath.lint.problem import Problem
 from swath.load.git_files import FILE, service_files
-from swath.schema.dockerfile import bases, copied, instructions
+from swath.schema.dockerfile import bases, copied, instructions, last_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from swath.schema.dockerfile import Instruction
 
 _CODE: Final = "/opt/service"
+_NO_SHELL: Final = re.compile(
+    r"scratch|(.*/)?distroless/(?!.*:debug).*|(.*/)?chainguard/static(:.*)?|cgr\.dev/.*/static(:.*)?"
+)
+_SHELLS: Final = frozenset({"sh", "bash", "busybox", "ash"})
 _TAKEN: Final = "swath"
 
 
@@ -57,13 +62,19 @@ def read_images(root: Path, services: Iterable[Service | None]) -> tuple[ImageFa
     return tuple(found)
 
 
-def check_images(images: Iterable[ImageFacts]) -> Iterator[Problem]:
-    """What is wrong with the images."""
+def check_images(images: Iterable[ImageFacts], *, are_of_jobs: bool = True) -> Iterator[Problem]:
+    """What is wrong with the images.
+
+    Args:
+        are_of_jobs: whether jobs of GitLab run in them (`execution: image`).
+    """
     for facts in images:
         for finding in _of_service(facts):
             yield Problem(finding)
         for name, text in facts.dockerfiles.items():
-            for finding in _of_dockerfile(facts, f"services/{facts.service.name}/{name}", instructions(text)):
+            parsed = instructions(text)
+            path = f"services/{facts.service.name}/{name}"
+            for finding in (*_of_dockerfile(facts, path, parsed), *(_shell(path, parsed) if are_of_jobs else ())):
                 yield Problem(finding)
 
 
@@ -98,3 +109,18 @@ def _of_dockerfile(facts: ImageFacts, path: str, parsed: tuple[Instruction, ...]
     if has_code and not any(_CODE in word for word in words):
         message = f"it copies nothing to {_CODE}, where the service's program is looked for"
         yield Finding(Place(path), "image-code", message, f"COPY the program to {_CODE}/", "warning")
+
+
+def _shell(path: str, parsed: tuple[Instruction, ...]) -> Iterator[Finding]:
+    """A base without a shell, unless something that may be one is copied into the last stage."""
+    found = last_base(parsed)
+    if found is None or not _NO_SHELL.fullmatch(found[1]):
+        return
+    start, image = found
+    copies = [one for one in parsed if one.line > start.line and one.name in {"COPY", "ADD"}]
+    words = [word for one in copies for word in one.words]
+    if any(word.rpartition("/")[2] in _SHELLS for word in words) or any(one.words[-1:] == ("/",) for one in copies):
+        return
+    message = f"FROM {image}: GitLab's runner starts jobs by a shell in the image, and there is none"
+    hint = "take a base with bash or busybox, or set `execution: docker` in swath.yaml"
+    yield Finding(Place(path, start.line), "image-shell", message, hint, "warning")

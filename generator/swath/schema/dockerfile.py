@@ -95,6 +95,21 @@ def bases(parsed: tuple[Instruction, ...]) -> Iterator[tuple[Instruction, str]]:
             known.add(words[2])
 
 
+def last_base(parsed: tuple[Instruction, ...]) -> tuple[Instruction, str] | None:
+    """The last FROM, and the image that it comes from in the end, through earlier parts of the file; None: unknown."""
+    begins = [one for one in parsed if one.name == "FROM" and one.words]
+    outside = dict(bases(parsed))
+    parts: dict[str, str] = {"scratch": "scratch"}
+    for one in begins:
+        words = [word for word in one.words if not word.startswith("--")]
+        image = outside.get(one) or (parts.get(words[0], "") if words else "")
+        if len(words) > 2:
+            parts[words[2]] = image
+        if one is begins[-1]:
+            return (one, image) if image else None
+    return None
+
+
 def _words(text: str) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(text, comments=False))

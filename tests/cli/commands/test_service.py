@@ -203,6 +203,22 @@ def test_a_rendered_service_builds_and_runs_in_its_image(root: Path, template: s
     assert (root / "o").read_text() == {"shell": "data/table.csv\t3\n", "processing": "name,value\nb,5\n"}[template]
 
 
+@pytest.mark.docker
+def test_an_image_in_which_no_job_could_start(root: Path) -> None:
+    (root / "services/bare").mkdir(parents=True)
+    (root / "services/bare/service.yaml").write_text(
+        "name: bare\nkind: processing\ndescription: d\nentrypoint: [./run]\nparameters: []\nimage: {build: .}\n"
+    )
+    (root / "services/bare/run").write_text("x")
+    (root / "services/bare/Dockerfile").write_text("FROM scratch\nCOPY run /opt/service/\n")
+    said = "swath: no job can start in the image of bare: there is no `sh` in it"
+    done = swath(root, "service", "build", "bare")
+    assert (done.returncode, said in done.stderr) == (EXIT_OK, True), done.stderr
+    (root / "swath.yaml").write_text("execution: docker\n")
+    done = swath(root, "service", "build", "bare")
+    assert (done.returncode, "no job" in done.stderr) == (EXIT_OK, False), done.stderr
+
+
 def test_pushing_an_image_needs_a_registry(root: Path) -> None:
     assert swath(root, "service", "new", "my-own", "--template", "shell").returncode == EXIT_OK
     done = swath(root, "service", "build", "--push", "my-own", CI_REGISTRY_IMAGE="")

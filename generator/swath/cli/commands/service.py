@@ -115,14 +115,20 @@ def _build(chosen: Sequence[Service], root: Path, *, gpus: bool) -> None:
     from swath.execute.build import built_image
     from swath.execute.engine import Engine
     from swath.execute.image import recipe_for
+    from swath.execute.job_shell import job_shell_fault
+    from swath.load.settings import load_settings
 
+    is_of_jobs = load_settings(root).execution == "image"
     engine = Engine(os.environ)
     try:
         for one in chosen:
             recipe = recipe_for(one, service_folder(root, one.name), root, gpus=gpus, environ=os.environ)
             click.echo(f"building {one.name} ...", err=True)
-            built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event(), root=root)
+            image = built_image(engine, recipe, os.environ, sys.stderr.buffer, threading.Event(), root=root)
             click.echo(recipe.tag)
+            fault = job_shell_fault(engine, image) if is_of_jobs else None
+            if fault:
+                click.echo(f"swath: no job can start in the image of {one.name}: {fault}", err=True)
     finally:
         engine.close()
 
