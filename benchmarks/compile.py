@@ -15,10 +15,16 @@ import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
-from graphs import STEPS, stage_count, write_graph
+from graphs import STEPS, command, stage_count, write_graph
 from timing import measure
+
+from swath.schema.lock_text import LockEntry, write_lock
+
+if TYPE_CHECKING:
+    from swath.model.stage import JSONValue
 
 _IDENTITY = ["-c", "user.name=bench", "-c", "user.email=bench@example.invalid"]
 
@@ -60,13 +66,13 @@ def main() -> None:
 
 def row(folder: Path, scenes: int, runs: int) -> Figures:
     """Measure one graph and print its line."""
-    command = ["swath", "compile", "-o", str(folder.parent / "child.yml")]
-    changed = measure("changed", command, folder, runs=runs)
+    compiling = ["swath", "compile", "-o", str(folder.parent / "child.yml")]
+    changed = measure("changed", compiling, folder, runs=runs)
     text = (folder.parent / "child.yml").read_text()
-    (folder / "dvc.lock").write_text(yaml.safe_dump(lock(scenes), sort_keys=False))
+    (folder / "dvc.lock").write_text(write_lock(lock(scenes)))
     subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
     subprocess.run(["git", *_IDENTITY, "commit", "-qm", "lock"], cwd=folder, check=True)
-    unchanged = measure("unchanged", command, folder, runs=runs)
+    unchanged = measure("unchanged", compiling, folder, runs=runs)
     if changed is None or unchanged is None:
         raise SystemExit("swath compile failed")
     if "nothing-to-do" not in (folder.parent / "child.yml").read_text():
@@ -84,22 +90,21 @@ def row(folder: Path, scenes: int, runs: int) -> Figures:
     return found
 
 
-def lock(scenes: int) -> dict[str, object]:
+def lock(scenes: int) -> dict[str, LockEntry]:
     """The lock of a finished run: every file holds `x`, `combined` all of them."""
     keys = [f"s{number:05d}" for number in range(scenes)]
-    stages: dict[str, object] = {}
+    stages: dict[str, LockEntry] = {}
     for name, source, target in STEPS:
         for key in keys:
             dep, out = source.format(k=key), target.format(k=key)
-            cmd = f"mkdir -p {out.split('/')[0]} && cp {dep} {out}"
-            stages[f"{name}@{key}"] = {"cmd": cmd, "deps": [item(dep, 1)], "outs": [item(out, 1)]}
+            stages[f"{name}@{key}"] = {"cmd": command(dep, out), "deps": [item(dep, 1)], "outs": [item(out, 1)]}
     tiles = [item(f"tiles/{key}", 1) for key in keys]
     stages["combine"] = {"cmd": "cat tiles/* > combined", "deps": tiles, "outs": [item("combined", scenes)]}
     stages["train"] = {"cmd": "cp combined model", "deps": [item("combined", scenes)], "outs": [item("model", scenes)]}
-    return {"schema": "2.0", "stages": stages}
+    return stages
 
 
-def item(path: str, size: int) -> dict[str, object]:
+def item(path: str, size: int) -> JSONValue:
     """A file of so many `x`, as the lock says it."""
     return {"path": path, "hash": "md5", "md5": hashlib.md5(b"x" * size).hexdigest(), "size": size}
 

@@ -20,6 +20,18 @@ STEPS: Final = (
     ("filter", "raw/{k}", "filtered/{k}"),
     ("tile", "filtered/{k}", "tiles/{k}"),
 )
+# What a service's command line has besides its paths: the shell ignores it, but commands get their usual length.
+_OPTIONS: Final = {
+    "raw": "--level L2A",
+    "filtered": "--bands red,green,blue,nir --max-cloud-share 0.2 --resolution 10",
+    "tiles": "--size 256 --overlap 32 --model models/forest/unet-small.keras --labels data/labels/amazon-2020.gpkg --seed 7",
+}
+
+
+def command(dep: str, out: str) -> str:
+    """What makes `out` from `dep`: 50 to 200 characters, as the lines of services have."""
+    folder = out.split("/", maxsplit=1)[0]
+    return f"mkdir -p {folder} && cp {dep} {out} && : {_OPTIONS[folder]}"
 
 
 def stage_count(scenes: int) -> int:
@@ -46,8 +58,7 @@ def _stages(keys: list[str]) -> dict[str, object]:
     stages: dict[str, object] = {}
     for name, source, target in STEPS:
         dep, out = source.format(k="${item}"), target.format(k="${item}")
-        folder = out.split("/")[0]
-        do = {"cmd": f"mkdir -p {folder} && cp {dep} {out}", "deps": [dep], "outs": [out]}
+        do = {"cmd": command(dep, out), "deps": [dep], "outs": [out]}
         stages[name] = {"foreach": keys, "do": do}
     stages["combine"] = {"cmd": "cat tiles/* > combined", "deps": [f"tiles/{k}" for k in keys], "outs": ["combined"]}
     stages["train"] = {"cmd": "cp combined model", "deps": ["combined"], "outs": ["model"]}
@@ -60,7 +71,7 @@ def _makefile(keys: list[str]) -> str:
     for _, source, target in STEPS:
         for k in keys:
             dep, out = source.format(k=k), target.format(k=k)
-            rules.append(f"{out}: {dep}\n\tmkdir -p {out.split('/')[0]} && cp {dep} {out}")
+            rules.append(f"{out}: {dep}\n\t{command(dep, out)}")
     return "\n".join(rules) + "\n"
 
 

@@ -112,7 +112,7 @@ def test_compile_py_runs(tmp_path: Path) -> None:
     assert (row["stages"], done.stdout.count("\n")) == (11, 3)
 
 
-@pytest.mark.parametrize("program", ["compile.py", "local.py", "pipelines.py"])
+@pytest.mark.parametrize("program", ["compile.py", "local.py", "lock.py", "pipelines.py"])
 def test_programs_say_what_they_take(program: str) -> None:
     done = subprocess.run(
         [sys.executable, program, "--help"], cwd=BENCHMARKS, capture_output=True, text=True, check=False
