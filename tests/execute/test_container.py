@@ -301,6 +301,16 @@ def test_too_much_memory_is_named(bench: Bench) -> None:
     assert outcome.reason == "out of memory: it may use 64MiB; raise `resources: {memory: ...}` for this stage"
 
 
+def test_too_many_processes_are_named(bench: Bench) -> None:
+    script = "i=0; while [ $i -lt 60 ]; do sleep 3 & i=$((i+1)); done"
+    outcome, log = bench.run_script(script, resources=Resources(pids=16))
+    assert "fork" in log
+    assert outcome.reason == (
+        f"it ended with exit code {outcome.exit_code}; "
+        "it may have 16 processes and threads at a time; raise `resources: {pids: ...}` for this stage"
+    )
+
+
 def test_cpus_and_shm_are_limited(bench: Bench) -> None:
     script = (
         'df -m /dev/shm | tail -n 1 >"$4"; cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null'

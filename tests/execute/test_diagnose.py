@@ -59,15 +59,23 @@ def test_each_path_is_named_once() -> None:
         ("OSError: [Errno 28] No space left on device", "no space is left"),
         ("sh: can't create x: Read-only file system", "it tried to write where it may not"),
         ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "it has no network"),
+        ("sh: can't fork: Resource temporarily unavailable", "it may have 20 processes and threads at a time; raise"),
+        ("bash: fork: retry: Resource temporarily unavailable", "it may have 20 processes"),
+        ("RuntimeError: can't start new thread", "it may have 20 processes"),
+        ("BlockingIOError: [Errno 11] Resource temporarily unavailable", "it may have 20 processes"),
+        ("java.lang.OutOfMemoryError: unable to create native thread", "it may have 20 processes"),
+        ("Error: spawn sh EAGAIN", "it may have 20 processes"),
+        ("OpenBLAS: pthread_create failed for thread 7 of 8: Resource temporarily unavailable", "it may have 20"),
+        ("socket: Resource temporarily unavailable", "these variables"),
         ("something else", "these variables that it names as secrets are not set: A, B"),
     ],
 )
 def test_advice(tail: str, start: str) -> None:
-    assert advice(tail, network=False, absent_secrets=("A", "B")).startswith(start)
+    assert advice(tail, network=False, pids=20, absent_secrets=("A", "B")).startswith(start)
 
 
 def test_no_advice_about_the_network_for_a_service_that_has_it() -> None:
-    assert advice("Temporary failure in name resolution", network=True) == ""
+    assert advice("Temporary failure in name resolution", network=True, pids=20) == ""
 
 
 def test_no_space() -> None:

@@ -64,6 +64,11 @@ def test_limits_are_those_of_the_stage(tmp_path: Path) -> None:
     assert (found.cpus, found.memory, found.shm) == (4, 6 * 2**20, None)
 
 
+@pytest.mark.parametrize(("asked", "limit"), [(None, 4096), (16, 16), (100_000, 100_000)])
+def test_processes_are_always_limited(tmp_path: Path, asked: int | None, limit: int) -> None:
+    assert sandbox(tmp_path, resources=Resources(pids=asked)).pids == limit
+
+
 def test_gpus_are_numbered_from_0_inside(tmp_path: Path) -> None:
     found = sandbox(tmp_path, gpus=(2, 5))
     assert found.gpus == (2, 5)

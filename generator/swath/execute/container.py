@@ -30,7 +30,7 @@ from swath.execute import diagnose, staging, watchdog
 from swath.execute.environment import missing_secrets
 from swath.execute.mounts import REPOSITORY, Bind
 from swath.execute.reach import engine_address, why_unreachable
-from swath.execute.sandbox import LABEL, Caller, Sandbox, Surroundings, account_files, sandbox_for
+from swath.execute.sandbox import LABEL, Caller, Sandbox, Surroundings, account_files, pids_of, sandbox_for
 from swath.model.invocation import EXIT_TEMPORARY, STOPPED, Outcome, exit_code_of, timeout_reason
 from swath.model.units import Size
 
@@ -220,7 +220,8 @@ class DockerRuntime:
                 f"name it in `deps` and give it to the service as an argument of type file or directory"
             )
         absent = missing_secrets(invocation, self._environ)
-        return diagnose.advice(ended.tail, network=invocation.service.network, absent_secrets=absent)
+        network, pids = invocation.service.network, pids_of(invocation.resources)
+        return diagnose.advice(ended.tail, network=network, pids=pids, absent_secrets=absent)
 
 
 def remove_orphans(root: Path, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

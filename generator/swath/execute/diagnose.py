@@ -33,7 +33,23 @@ _NO_PROGRAM: Final = re.compile(r"\[FATAL tini \(\d+\)\] (exec .* failed: .*)")
 _NO_CODE: Final = re.compile(
     r"^.*/opt/service/.*no such file|no such file.*/opt/service/", re.IGNORECASE | re.MULTILINE
 )
+# What a refused process or thread reads like: shells, Python, C++, Java, Node.js, Go, OpenBLAS.
+_NO_PROCESS: Final = re.compile(
+    r"(?:fork|clone|spawn|vfork)[^\n]*(?:resource temporarily unavailable|eagain)|can't (?:fork|start new thread)"
+    r"|cannot fork|pthread_create[^\n]*(?:failed|resource temporarily)|unable to create (?:new )?native thread"
+    r"|system_error[^\n]*resource temporarily|newosproc|blockingioerror[^\n]*resource temporarily",
+    re.IGNORECASE,
+)
 _NO_SPACE: Final = re.compile(r"no space left on device|enospc", re.IGNORECASE)
+_MAY_NOT_WRITE: Final = (
+    "it tried to write where it may not: it can write its output arguments, /tmp, $HOME and $SWATH_SCRATCH; inputs are "
+    "read-only. Declare the file as an output and give it to the service as an argument"
+)
+_ADVICE: Final = (
+    (_NO_SPACE, "no space is left on the disk"),
+    (_READ_ONLY, _MAY_NOT_WRITE),
+    (_NO_CODE, "the image does not have its program in /opt/service: the Dockerfile copies the service's files there"),
+)
 # Single and double quotes, back ticks, and the curved quotes of GNU programs.
 _QUOTED: Final = re.compile(r"""(?<!\w)'([^'\n]+)'|"([^"\n]+)"|\u2018([^\u2019\n]+)\u2019|`([^`'\n]+)[`']""")
 _AROUND: Final = "()[]{}<>,;:'\"`\u2018\u2019"
@@ -86,23 +102,20 @@ def has_no_space(tail: str) -> bool:
     return _NO_SPACE.search(tail) is not None
 
 
-def advice(tail: str, *, network: bool, absent_secrets: Sequence[str] = ()) -> str:
+def advice(tail: str, *, network: bool, pids: int, absent_secrets: Sequence[str] = ()) -> str:
     """What the log's end says about the sandbox: a sentence, or nothing.
 
     Args:
         tail: the end of the service's log.
         network: whether the service may use the network.
+        pids: how many processes and threads it may have at a time.
         absent_secrets: names in the service's `secrets` that the caller does not have.
     """
-    if has_no_space(tail):
-        return "no space is left on the disk"
-    if _READ_ONLY.search(tail):
-        return (
-            "it tried to write where it may not: it can write its output arguments, /tmp, $HOME and $SWATH_SCRATCH; "
-            "inputs are read-only. Declare the file as an output and give it to the service as an argument"
-        )
-    if _NO_CODE.search(tail):
-        return "the image does not have its program in /opt/service: the Dockerfile copies the service's files there"
+    if _NO_PROCESS.search(tail):
+        return f"it may have {pids} processes and threads at a time; raise `resources: {{pids: ...}}` for this stage"
+    said = next((text for pattern, text in _ADVICE if pattern.search(tail)), "")
+    if said:
+        return said
     if not network and _NO_NETWORK.search(tail):
         return "it has no network: a service that downloads says `network: true` in its service.yaml"
     if absent_secrets:

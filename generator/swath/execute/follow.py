@@ -119,6 +119,7 @@ def _create(engine: Engine, name: str, sandbox: Sandbox) -> str:
         mem_limit=sandbox.memory,
         memswap_limit=sandbox.memory,
         shm_size=sandbox.shm,
+        pids_limit=sandbox.pids,
         device_requests=[
             types.DeviceRequest(device_ids=[str(number) for number in sandbox.gpus], capabilities=[["gpu"]])
         ]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SOCKET: Final = "/engine.sock"
 _SENTINEL_MEMORY: Final = 64 * 2**20
+_SENTINEL_PIDS: Final = 64
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 # The engine mounts files of its own folder for the container over these; control groups no longer say the id.
 _ID: Final = re.compile(r"/([0-9a-f]{64})/\S* /etc/(?:hostname|hosts|resolv\.conf) ")
@@ -96,6 +97,7 @@ def start_sentinel(api: APIClient, own: OwnContainer, name: str, socket: str, la
         network_mode="none",
         cap_drop=["ALL"],
         mem_limit=_SENTINEL_MEMORY,
+        pids_limit=_SENTINEL_PIDS,
         auto_remove=True,
     )
     made = api.create_container(own.image, entrypoint=program, name=name, user="0:0", host_config=host)

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from swath.execute.engine import EngineFacts
     from swath.execute.mounts import Layout
     from swath.model.invocation import Invocation
+    from swath.model.service import Resources
 
 SCRATCH_FOLDER: Final = "/swath/scratch"
 SERVICE_FOLDER: Final = "/opt/service"
 LABEL: Final = "swath"
 _FILE_CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
+DEFAULT_PIDS: Final = 4096  # a service that forks without end stops here, before the machine has no process left
 _SMALLEST_MEMORY: Final = 6 * 2**20  # the engine refuses less
 
 
@@ -67,6 +69,7 @@ class Sandbox:
         cpus: cores, may be a fraction; None: no limit.
         memory: bytes; None: no limit.
         shm: bytes of /dev/shm; None: the engine's default.
+        pids: most processes and threads at a time.
         gpus: numbers of the GPUs.
         security: the engine's security options.
         userns: the engine's user namespace mode; None: its default.
@@ -85,6 +88,7 @@ class Sandbox:
     cpus: float | None
     memory: int | None
     shm: int | None
+    pids: int
     gpus: tuple[int, ...]
     security: tuple[str, ...]
     userns: str | None
@@ -126,10 +130,16 @@ def sandbox_for(
         cpus=min(float(asked.cpus), float(facts.cpus)) if asked.cpus else None,
         memory=max(int(asked.memory), _SMALLEST_MEMORY) if asked.memory else None,
         shm=int(asked.shm) if asked.shm else None,
+        pids=pids_of(asked),
         gpus=invocation.gpus,
         security=("no-new-privileges", *(("label=disable",) if facts.selinux else ())),
         userns="host" if facts.remaps_users else None,
     )
+
+
+def pids_of(asked: Resources) -> int:
+    """The most processes and threads of a container at a time."""
+    return asked.pids or DEFAULT_PIDS
 
 
 def _environment(invocation: Invocation, environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,12 +6,13 @@ the value that travels through Swath. Read by `load/services.py`; no I/O here.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
 from swath.model.units import Duration, Size
 
+LEAST_PIDS: Final = 16  # the container's own init process, a shell and its commands
 Kind = Literal["processing", "training", "execution"]
 ParameterType = Literal[
     "string", "integer", "number", "boolean", "file", "directory",
@@ -72,6 +73,7 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, o
         disk: bytes of free disk space.
         gpus: whole GPUs.
         shm: bytes of shared memory (/dev/shm).
+        pids: most processes and threads at a time, in a container of its own.
     """
 
     cpus: Annotated[float, Meta(gt=0)] | None = None
@@ -79,6 +81,7 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, o
     disk: Size | None = None
     gpus: Annotated[int, Meta(ge=0)] | None = None
     shm: Size | None = None
+    pids: Annotated[int, Meta(ge=LEAST_PIDS)] | None = None
 
     def over(self, base: Resources) -> Resources:
         """These resources, with what is unset taken from `base`."""
@@ -88,6 +91,7 @@ class Resources(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, o
             disk=base.disk if self.disk is None else self.disk,
             gpus=base.gpus if self.gpus is None else self.gpus,
             shm=base.shm if self.shm is None else self.shm,
+            pids=base.pids if self.pids is None else self.pids,
         )
 
 

@@ -245,7 +245,7 @@ def most(demands: Iterable[Resources]) -> Resources:
         result = Resources(
             **{
                 name: max((value for value in pair if value is not None), default=None)
-                for name in ("cpus", "memory", "disk", "gpus", "shm")
+                for name in ("cpus", "memory", "disk", "gpus", "shm", "pids")
                 if (pair := (getattr(result, name), getattr(demand, name)))
             }
         )

@@ -251,7 +251,7 @@ def _call(one: Service) -> str:
 
 
 def _asked(resources: Resources) -> Iterable[str]:
-    for name in ("cpus", "memory", "disk", "gpus", "shm"):
+    for name in ("cpus", "memory", "disk", "gpus", "shm", "pids"):
         value = getattr(resources, name)
         if value is not None:
             yield f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
