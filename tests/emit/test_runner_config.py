@@ -101,8 +101,8 @@ def test_jobs_find_their_volumes() -> None:
 @pytest.mark.parametrize(
     ("builder", "expected"),
     [
-        ("buildkit", (False, ["seccomp:unconfined", "apparmor:unconfined"], ["/cache"])),
-        ("buildah", (False, ["seccomp:unconfined", "apparmor:unconfined"], ["/cache"])),
+        ("buildkit", (False, ["seccomp=unconfined", "apparmor=unconfined"], ["/cache"])),
+        ("buildah", (False, ["seccomp=unconfined", "apparmor=unconfined"], ["/cache"])),
         ("docker", (False, None, ["/cache", "/var/run/docker.sock:/var/run/docker.sock"])),
         ("dind", (True, None, ["/cache", "/certs/client"])),
     ],
@@ -120,12 +120,32 @@ def test_containers_through_the_engine_need_its_socket() -> None:
 
 
 def test_kubernetes_allows_every_variable_that_compile_writes() -> None:
-    """GitLab ignores a KUBERNETES_* variable without a word when its overwrite_max_allowed is missing."""
+    """GitLab's runner ignores a KUBERNETES_* variable without a word when its overwrite_max_allowed is missing."""
     variables = kubernetes(Resources(cpus=1, memory=Size(GIB), disk=Size(GIB)))
     for runner in parsed(given_options=options("kubernetes")):
         for variable in variables:
             key = f"{variable.removeprefix('KUBERNETES_').lower()}_overwrite_max_allowed"
             assert key in runner["kubernetes"]
+
+
+def quantity(text: str) -> float:
+    """A quantity of Kubernetes."""
+    number, unit = re.fullmatch(r"(\d+)(m|Mi)", text).groups()  # type: ignore[union-attr]
+    return int(number) * {"m": 0.001, "Mi": 2**20}[unit]
+
+
+@given(st.integers(2**20, 2**40), st.integers(2**20, 2**40), st.floats(0.01, 200))
+def test_no_job_asks_a_cluster_for_more_than_its_class_allows(memory: int, disk: int, cpus: float) -> None:
+    """The runner fails a job that does, it does not cap it; a class is chosen that covers the stage's demand."""
+    runner = Runner(tags=["docker"], cpus=cpus, memory=Size(memory), disk=Size(disk))
+    settings = Settings(runners=[runner])
+    text = runner_config(settings, [], RunnerOptions("kubernetes", "https://gitlab.example.com", (), {}, runner))
+    (allowed,) = (each["kubernetes"] for each in tomllib.loads(text)["runners"])
+    for share in (1, 2):
+        demand = Resources(cpus=cpus / share, memory=Size(memory // share), disk=Size(disk // share))
+        for name, asked in kubernetes(demand).items():
+            most = allowed[f"{name.removeprefix('KUBERNETES_').lower()}_overwrite_max_allowed"]
+            assert quantity(str(asked)) <= quantity(most)
 
 
 def test_no_token_and_a_name_for_each() -> None:

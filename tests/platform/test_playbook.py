@@ -6,6 +6,7 @@ Ansible is a tool of these tests, not a dependency: uv fetches it once into its 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import subprocess
@@ -83,6 +84,46 @@ def test_no_secret_and_only_modules_of_the_core() -> None:
             assert any(key.startswith("ansible.builtin.") for key in task), f"{path}: {task['name']}"
 
 
+SECRETS = ("gitlab_root_password", "garage_rpc_secret", "object_store_secret", "runner_tokens")
+
+
+def _all_tasks() -> list[dict[str, Any]]:
+    files = list(PLATFORM.glob("roles/*/tasks/*.yml"))
+    return [task for path in files for task in _tasks(yaml.safe_load(path.read_text()))]
+
+
+def test_no_secret_is_an_argument_which_ps_would_show() -> None:
+    commands = [task for task in _all_tasks() if "ansible.builtin.command" in task]
+    assert len(commands) > 5
+    for task in commands:
+        words = task["ansible.builtin.command"]
+        words = {"cmd": words} if isinstance(words, str) else words
+        arguments = f"{words.get('cmd', '')} {words.get('argv', '')}"
+        assert not [name for name in SECRETS if name in arguments], task["name"]
+        assert "stdin" not in words or task["no_log"], task["name"]
+    (brings,) = [task for task in commands if "ImportKey" in str(task)]
+    given = brings["ansible.builtin.command"]["stdin"]
+    assert given == (
+        "{{ {'name': 'swath', 'accessKeyId': object_store_key_id, 'secretAccessKey': object_store_secret} | to_json }}"
+    )
+
+
+def test_what_a_new_address_brings_is_looked_up_at_once() -> None:
+    """A list of apt that is younger than an hour does not have the packages of an address that was just added."""
+    installs = [task["ansible.builtin.apt"] for task in _all_tasks() if "ansible.builtin.apt" in task]
+    assert len(installs) == 3
+    for install in installs:
+        assert install["update_cache"] is True
+        assert "cache_valid_time" not in install
+
+
+def test_images_have_whole_versions() -> None:
+    variables = yaml.safe_load((PLATFORM / "group_vars/all.yml").read_text())
+    images = {name: value for name, value in variables.items() if name.endswith("_image")}
+    assert set(images) == {"gitlab_image", "garage_image", "proxy_image"}
+    assert [image for image in images.values() if not re.search(r":v?\d+\.\d+\.\d+", image)] == []
+
+
 def _tasks(document: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [task for each in document for task in each.get("block", [each])]
 
@@ -127,3 +168,42 @@ def test_the_role_writes_the_configuration_of_a_runner(tmp_path: Path) -> None:
 
     second = ansible("play.yml", cwd=tmp_path, SWATH_RUNNER_TOKEN_GPU="glrt-secret")
     assert "changed=0" in second.stdout
+
+
+DOCKER = """#!/bin/sh
+echo "$*" >> "$LOG/arguments"
+case "$*" in
+  *"node id"*) echo 0123456789abcdef0123@127.0.0.1:3901 ;;
+  *ImportKey*) cat > "$LOG/stdin" ;;
+  *info*) exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_object_store_gets_its_key_through_stdin(tmp_path: Path) -> None:
+    """With a `docker` that notes how it is called."""
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    secret = "ab" * 32
+    play = {
+        "hosts": "localhost", "connection": "local", "gather_facts": False,
+        "vars": {
+            "platform_folder": str(tmp_path), "object_store_bucket": "swath", "object_store_capacity": "1T",
+            "object_store_key_id": "GK0123456789abcdef01234567", "object_store_secret": secret,
+        },
+        "tasks": [{"ansible.builtin.import_role": {"name": str(PLATFORM / "roles/main"), "tasks_from": "object_store"}}],
+    }  # fmt: skip
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    path = f"{docker.parent}{os.pathsep}{ENVIRON['PATH']}"
+    done = ansible("play.yml", "-v", cwd=tmp_path, PATH=path, LOG=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((tmp_path / "stdin").read_text()) == {
+        "name": "swath", "accessKeyId": "GK0123456789abcdef01234567", "secretAccessKey": secret,
+    }  # fmt: skip
+    calls = (tmp_path / "arguments").read_text()
+    assert "compose exec -T garage /garage json-api ImportKey -\n" in calls
+    assert secret not in calls + done.stdout + done.stderr

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import tomlkit
 
+from swath.emit.job import kubernetes
 from swath.errors import UserError
+from swath.model.service import Resources
 from swath.model.volumes import volume_variable
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from swath.model.invocation import Volume
     from swath.model.runner import Runner
-    from swath.model.service import Resources
     from swath.model.settings import Settings
 
 Executor = Literal["docker", "kubernetes", "docker-autoscaler"]
@@ -36,7 +37,7 @@ _FALLBACK_IMAGE: Final = "debian:12-slim"  # gitlab-runner wants one; all jobs o
 _SOCKET: Final = "/var/run/docker.sock"
 _OPENSTACK: Final = "ghcr.io/sardinasystems/fleeting-plugin-openstack:latest"
 # What rootless builders do (user namespaces, mounts) is forbidden by Docker's default profiles.
-_ROOTLESS: Final = ("seccomp:unconfined", "apparmor:unconfined")
+_ROOTLESS: Final = ("seccomp=unconfined", "apparmor=unconfined")
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/build"
 _ROOTLESS_BUILDERS: Final = frozenset({"buildkit", "buildah"})
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a mount point, no temporary file of ours
@@ -218,12 +219,14 @@ def _volume_variables(options: RunnerOptions) -> list[tuple[str, str]]:
 
 
 def _kubernetes(runner: Runner, shm: int, settings: Settings, options: RunnerOptions) -> dict[str, Any]:
-    """Jobs say what they need in KUBERNETES_* variables, which count only up to the overwrite_max_allowed values."""
-    most = {
-        "cpu": f"{round(runner.cpus * 1000)}m",
-        "memory": f"{runner.memory // _MIB}Mi",
-        "ephemeral_storage": f"{runner.disk // _MIB}Mi",
-    }
+    """Jobs say what they need in KUBERNETES_* variables; one above an overwrite_max_allowed value fails the job.
+
+    So these are what a job asks for that takes the whole class, rounded as it is there.
+
+    Source: gitlab-runner, executors/kubernetes/overwrites.go (evaluateMaxResourceOverwrite), read 2026-11-28.
+    """
+    whole = kubernetes(Resources(cpus=runner.cpus, memory=runner.memory, disk=runner.disk))
+    most = {name: whole[f"KUBERNETES_{name.upper()}_LIMIT"] for name in ("cpu", "memory", "ephemeral_storage")}
     keys: dict[str, Any] = {"namespace": "gitlab-runner", "image": _FALLBACK_IMAGE}
     keys["pull_policy"] = ["always", "if-not-present"]
     keys["privileged"] = runner == options.builds_on and settings.builder == "dind"
