@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -51,6 +51,41 @@ def test_the_second_level_does_what_the_first_has_found(small: GitLabProject, tm
     assert second.status == "success", second.story()
     assert small.ran(second) == ["draw@c", "find", "fit", "judge", "square@c"]
     check_clone(small, tmp_path / "another", "parts: [a, c]\n")
+
+
+def test_a_second_level_that_gitlab_refuses_loses_nothing_of_the_first(small: GitLabProject) -> None:
+    """A limit that nobody knew of, a setting of the server: the trigger fails, and no child is there to record."""
+    small.house.refuses = lambda document: document["variables"]["SWATH_LEVEL"] == "2"
+    small.push("Parts are found", finding(small))
+    run = small.pipeline()
+    level_1 = child_of(run)
+    assert {name: job.status for name, job in level_1.jobs.items()} == {
+        "find": "success",
+        "plan": "success",
+        "level-2": "failed",
+        "collect": "success",
+    }
+    assert run.status == "failed"
+    assert list(small.lock_of_experiment()) == ["find"]
+    assert small.refs("refs/exps")[0].endswith(f"/main-{run.id}-failed")
+    small.house.refuses = None
+    again = small.pipeline()
+    assert again.status == "success", again.story()
+
+
+def test_a_second_level_that_fails_is_recorded_once(small: GitLabProject) -> None:
+    files = finding(small)
+    workflow: Any = files["dvc.yaml"]
+    workflow["stages"]["broken"] = {"foreach": "${parts}", "do": {"cmd": "exit 3", "outs": ["broken-${item}"]}}
+    small.push("One is broken", files)
+    run = small.pipeline()
+    level_1 = child_of(run)
+    assert {name: job.status for name, job in level_1.jobs.items() if name in {"level-2", "collect"}} == {
+        "level-2": "failed",
+        "collect": "success",
+    }, run.story()
+    assert "already recorded" in level_1.jobs["collect"].log
+    assert {"find", "fit", "judge"} < set(small.lock_of_experiment())
 
 
 def child_of(run: PipelineRun) -> PipelineRun:

@@ -56,6 +56,13 @@ def test_where_to_push() -> None:
     assert read_origin(BRANCH).url == ""
 
 
+def test_all_levels_have_the_time_of_the_first() -> None:
+    first, second = "2026-11-22T20:00:00Z", "2026-11-22T21:00:00Z"
+    level_2 = {**BRANCH, "CI_PIPELINE_CREATED_AT": second}
+    assert read_origin({**level_2, "SWATH_PIPELINE_CREATED_AT": first}).created == first
+    assert read_origin({**level_2, "SWATH_PIPELINE_CREATED_AT": "$CI_PIPELINE_CREATED_AT"}).created == second
+
+
 @pytest.mark.parametrize(
     ("given", "taken"),
     [("2026-11-22T20:00:00Z", "2026-11-22T20:00:00Z"), ("yesterday", ""), ("", ""), ("2026-11-22T20:00:00Z; id", "")],

@@ -287,7 +287,8 @@ def write_first_level(bench: Bench, store: RemoteStore, scenes: str, commit: str
 def test_the_first_level_runs_the_search_alone(searching: tuple[Bench, RemoteStore]) -> None:
     made = compiled(searching[0].root, store=searching[1])
     assert stages(made) == {"search": ("search",)}
-    assert list(document(made))[3:] == ["search", "plan", "collect", "level-2"]
+    assert list(document(made))[3:] == ["search", "plan", "level-2", "collect"]
+    assert document(made)["stages"] == ["stages-1", "plan", "level-2", "collect"]
     assert document(made)["collect"]["when"] == "on_failure"
 
 

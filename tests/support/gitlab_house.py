@@ -56,6 +56,7 @@ class House:
         variables: the project's.
         files: the project's file variables: name and text.
         watch: is called with each attempt that starts, in a thread of its own.
+        refuses: whether GitLab refuses the file of a child pipeline.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class House:
     variables: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     watch: Callable[[Task, Attempt], None] | None = None
+    refuses: Callable[[dict[str, Any]], bool] | None = None
     pipeline_ids: Iterator[int] = field(default_factory=lambda: itertools.count(4711))
     job_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

@@ -133,8 +133,10 @@ class Clock:
         return all(other.keywords.get("resource_group") != group for other in holders)
 
     def _has_runner(self, job: ClockJob) -> bool:
-        tags = tuple(job.keywords.get("tags", ()))
-        running = sum(other.state == "running" and tuple(other.keywords["tags"]) == tags for other in self.jobs)
+        if "trigger" in job.keywords:  # needs none
+            return True
+        tags = tuple(job.keywords["tags"])
+        running = sum(other.state == "running" and tuple(other.keywords.get("tags", ())) == tags for other in self.jobs)
         return running < self.runners[tags]
 
     def _next_s(self, job: ClockJob) -> float:

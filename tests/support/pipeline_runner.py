@@ -11,6 +11,7 @@ import shutil
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -298,9 +299,18 @@ class Pipeline:
         handed_down = {name: expand(value, self._base()) for name, value in handed_down.items()}
         if trigger.get("forward", {}).get("pipeline_variables"):
             handed_down = {**handed_down, **self.chosen}
+        document = yaml.safe_load(text)
+        if self.house.refuses and self.house.refuses(document):
+            job.status = "failed"
+            return
         child_id = str(next(self.house.pipeline_ids))
-        known = {**self.known, "CI_PIPELINE_ID": child_id, "CI_PIPELINE_SOURCE": "parent_pipeline"}
-        child = Pipeline(self.house, child_id, yaml.safe_load(text), known, handed_down, self.commit, self.ref)
+        known = {
+            **self.known,
+            "CI_PIPELINE_ID": child_id,
+            "CI_PIPELINE_SOURCE": "parent_pipeline",
+            "CI_PIPELINE_CREATED_AT": datetime.now(UTC).isoformat(),
+        }
+        child = Pipeline(self.house, child_id, document, known, handed_down, self.commit, self.ref)
         job.child = child.run()
         waits = trigger.get("strategy") in {"mirror", "depend"}
         job.status = job.child.status if waits else "success"

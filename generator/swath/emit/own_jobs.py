@@ -20,6 +20,7 @@ PLAN: Final = "plan"
 NEXT_LEVEL: Final = "level-2"
 NOTHING: Final = "nothing-to-do"
 PASSED_ON: Final = ("SWATH_PIPELINE", "SWATH_PIPELINE_SOURCE")  # what the parent says of itself to all levels
+CREATED: Final = "SWATH_PIPELINE_CREATED_AT"  # of level 1: where both levels record, they make the same commit
 _BUILD_TIMEOUT_S: Final = 3 * 3600
 _RECORD_TIMEOUT_S: Final = 3600
 _PLAN_TIMEOUT_S: Final = 1800
@@ -128,7 +129,7 @@ def trigger_job(own: Own, file: str) -> Keywords:
         "stage": NEXT_LEVEL,
         "interruptible": False,
         "inherit": {"variables": False},
-        "variables": {name: f"${name}" for name in PASSED_ON},
+        "variables": {**{name: f"${name}" for name in PASSED_ON}, CREATED: "$CI_PIPELINE_CREATED_AT"},
         "trigger": {
             "include": [FlowMap(artifact=file, job=PLAN)],
             "strategy": strategy(own.version),

@@ -1,9 +1,10 @@
 """A plan -> the document of a GitLab child pipeline. Pure.
 
     build ─▶ stages-1 … stages-n ─▶ collect                        the last level of stages
-    build ─▶ stages-1 … stages-n ─▶ plan ─▶ collect ─▶ level-2     a stage says which stages there are
+    build ─▶ stages-1 … stages-n ─▶ plan ─▶ level-2 ─▶ collect     a stage says which stages there are
 
-In the second form `collect` runs only when something before it failed: else the next level records both.
+In the second form `collect` runs only when something before it failed, the trigger of the next level among them (GitLab
+may refuse that level's file, and then nothing else would record): else the next level records both.
 """
 
 from __future__ import annotations
@@ -67,10 +68,10 @@ def child_pipeline(plan: PipelinePlan, context: Context) -> dict[str, JSONValue]
     ci_stages = [*([_BUILD_STAGE] if context.builds else []), *(f"stages-{n + 1}" for n in range(deepest + 1))]
     if plan.continues:
         file = f"child-{plan.level + 1}.yml"
-        ci_stages += [PLAN, COLLECT, NEXT_LEVEL]
+        ci_stages += [PLAN, NEXT_LEVEL, COLLECT]
         jobs[PLAN] = plan_job(own, plan.level + 1, file)
-        jobs[COLLECT] = collect_job(own, plan.digest, when="on_failure")
         jobs[NEXT_LEVEL] = trigger_job(own, file)
+        jobs[COLLECT] = collect_job(own, plan.digest, when="on_failure")
     else:
         ci_stages.append(COLLECT)
         jobs[COLLECT] = collect_job(own, plan.digest, when="always")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from swath.emit.own_jobs import CREATED
 from swath.errors import UserError
 from swath.model.bot_commit import PIPELINE_FORM
 
@@ -29,7 +30,7 @@ class Origin:
         is_default: whether that is the default branch, without a merge request.
         from_fork: whether the merge request's branch lies in another project.
         source: `CI_PIPELINE_SOURCE` of the parent pipeline; empty: unknown.
-        created: when, in ISO 8601; empty: unknown.
+        created: when, in ISO 8601; of level 1, for all levels; empty: unknown.
         url: the Git server's; empty: unknown.
         link: the pipeline's page; may be empty.
         host: the server's name.
@@ -61,7 +62,6 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
     pipeline, level = _pipeline_and_level(environ)
     merge_request = environ.get("CI_MERGE_REQUEST_IID", "")
     branch = environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME" if merge_request else "CI_COMMIT_BRANCH", "")
-    created = environ.get("CI_PIPELINE_CREATED_AT", "")
     return Origin(
         pipeline=pipeline,
         level=level,
@@ -72,7 +72,7 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
         is_default=not merge_request and branch != "" and branch == environ.get("CI_DEFAULT_BRANCH"),
         from_fork=is_from_fork(environ),
         source=environ.get("SWATH_PIPELINE_SOURCE") or _own_source(environ),
-        created=created if _DATE.fullmatch(created) else "",
+        created=_created(environ),
         url=environ.get("SWATH_GIT_URL") or _project_url(environ),
         link=_link(environ, pipeline),
         host=environ.get("CI_SERVER_HOST") or "localhost",
@@ -102,6 +102,11 @@ def _own_source(environ: Mapping[str, str]) -> str:
     """A child pipeline's own source says nothing about its parent's."""
     source = environ.get("CI_PIPELINE_SOURCE") or ""
     return "" if source == "parent_pipeline" else source
+
+
+def _created(environ: Mapping[str, str]) -> str:
+    texts = (environ.get(name, "") for name in (CREATED, "CI_PIPELINE_CREATED_AT"))
+    return next((text for text in texts if _DATE.fullmatch(text)), "")
 
 
 def _project_url(environ: Mapping[str, str]) -> str:
