@@ -151,6 +151,17 @@ def test_a_merge_request_gets_an_experiment_that_dvc_pulls(project: Project) -> 
     assert fresh.dvc_status() == CLEAN
 
 
+def test_a_merge_train_records_nothing(project: Project) -> None:
+    leave(project, ran(project)[1])
+    before = project.commit()
+    collected = do(project, in_merge_request(project, CI_MERGE_REQUEST_EVENT_TYPE="merge_train"))
+    assert (collected.recorded, refs(project), project.commit()) == (None, [], before)
+    (note,) = collected.notes
+    assert note == (
+        "a merge train records nothing: the results are in the DVC remote, and the target branch's pipeline restores them"
+    )
+
+
 def test_on_a_merged_result_it_stands_on_the_branchs_head(project: Project) -> None:
     developer = project.developer
     developer.command("git", "checkout", "-q", "-b", "topic")

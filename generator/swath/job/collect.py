@@ -215,6 +215,8 @@ def collect_results(collector: Collector, gathered: Gathered) -> Collected:
         notes.append("no stage has a result: there is nothing to record")
     elif wanted == "none":
         notes.append("swath.yaml says `record: none` for this kind of pipeline: results stay in the DVC remote")
+    elif origin.in_merge_train:
+        notes.append(_IN_TRAIN)
     elif origin.from_fork:
         notes.append(f"the merge request comes from a fork: nothing is pushed for it.\n{by_hand}")
     elif not _may_push(origin, collector.bot):
@@ -229,6 +231,11 @@ def collect_results(collector: Collector, gathered: Gathered) -> Collected:
             told = f"To have it recorded: {error.hint}.{_if_unprotected(origin)}"
             notes.append(f"{error.message}: nothing is pushed to Git.\n{by_hand}\n{told}")
     return Collected(gathered, rows, recorded, tuple(notes))
+
+
+_IN_TRAIN: Final = (
+    "a merge train records nothing: the results are in the DVC remote, and the target branch's pipeline restores them"
+)
 
 
 _TOKEN_HINT: Final = (

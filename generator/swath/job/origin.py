@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from swath.emit.own_jobs import CREATED
 from swath.errors import UserError
+from swath.job.merge_train import in_merge_train
 from swath.model.bot_commit import PIPELINE_FORM
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Origin:
         link: the pipeline's page; may be empty.
         host: the server's name.
         is_protected: whether GitLab gives protected variables; unknown: yes.
+        in_merge_train: whether the merge request is on its way into the target branch.
     """
 
     pipeline: str
@@ -51,6 +53,7 @@ class Origin:
     link: str
     host: str
     is_protected: bool = True
+    in_merge_train: bool = False
 
 
 def read_origin(environ: Mapping[str, str]) -> Origin:
@@ -77,6 +80,7 @@ def read_origin(environ: Mapping[str, str]) -> Origin:
         link=_link(environ, pipeline),
         host=environ.get("CI_SERVER_HOST") or "localhost",
         is_protected=environ.get("CI_COMMIT_REF_PROTECTED") != "false",
+        in_merge_train=in_merge_train(environ),
     )
 
 

@@ -23,6 +23,8 @@ from swath.images.reference import resolved
 from swath.images.registry import missing_images
 from swath.images.service_image import swath_image
 from swath.job.earlier_levels import files_and_entries
+from swath.job.merge_train import check_merge_train, in_merge_train
+from swath.job.origin import is_from_fork
 from swath.job.planned import Workloads, planned_jobs
 from swath.job.remote_facts import RemoteFacts, decide_with_remote
 from swath.job.server_version import at_server
@@ -118,6 +120,8 @@ def compile_pipeline(
         chosen = _chosen(opened, options, document)
         wanted = scope(graph, decisions, chosen, opened.loaded.generators)
         loads = Workloads(opened.repository.root, settings, environ)
+        if in_merge_train(environ) and not is_from_fork(environ):  # a fork's is planned only, whatever comes out
+            check_merge_train(graph, wanted.kinds, loads.long(graph.stages.values()))
         plan = planned_jobs(
             opened.repository,
             graph,

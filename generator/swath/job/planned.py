@@ -22,7 +22,7 @@ from swath.plan.timeouts import expected_s, is_long
 from swath.plan.transport import check_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from swath.dvc_border.repository import Repository
@@ -119,6 +119,10 @@ class Workloads:
             if error.place is not None or isinstance(error, FindingsError):
                 raise
             raise UserError(error.message, place=stage.place, hint=error.hint) from error
+
+    def long(self, stages: Iterable[Stage]) -> frozenset[str]:
+        """The names of those that a newer pipeline must not stop; errors as `of`."""
+        return frozenset(stage.name for stage in stages if not self.of(stage).interruptible)
 
     def demand(self, stage: Stage) -> Resources:
         """The resources that a stage asks for.

@@ -34,8 +34,9 @@ from swath.job.console import Console
 from swath.job.earlier_levels import files_and_entries
 from swath.job.facts import JobFacts, Store
 from swath.job.fragments import open_own, put_files, upstream_fragments
+from swath.job.merge_train import in_merge_train
 from swath.job.origin import read_origin
-from swath.job.planned import planned_jobs
+from swath.job.planned import Workloads, planned_jobs
 from swath.job.server_version import at_server
 from swath.job.space import drop_unused, unused_age
 from swath.job.stage_work import StageWork, Tools
@@ -259,10 +260,18 @@ def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEn
         console=around.console,
         logs=around.folder / "logs",
         shared_cache=around.shared,
+        not_to_run=_not_to_run(repository, opened, stages, around.environ),
         runners_cache=around.shared or _is_kept_by_a_runner(repository, around.environ),
         environ={**around.environ, RUNTIME_VARIABLE: runtime},  # for a `swath exec` inside a longer shell command
     )
     return tools
+
+
+def _not_to_run(
+    repository: Repository, opened: _Opened, stages: Sequence[Stage], environ: Mapping[str, str]
+) -> frozenset[str]:
+    """The stages that must find their results: long ones, in a merge train."""
+    return Workloads(repository.root, opened.settings).long(stages) if in_merge_train(environ) else frozenset()
 
 
 def _stores(

@@ -23,6 +23,7 @@ from swath.execute.save import remove_outputs, save_outputs
 from swath.job.fragments import file_records
 from swath.job.inputs import bring_inputs, missing_bytes, needed_inputs, previous_outputs
 from swath.job.last_seconds import last_seconds
+from swath.job.merge_train import training_refused
 from swath.job.plain_command import PlainCommands
 from swath.job.scratch import SCRATCH, Scratch
 from swath.job.space import check_space, make_room, note_use
@@ -81,6 +82,7 @@ class Tools:
         shared_cache: the cache is one that the runner's jobs share: scratch folders lie there.
         runners_cache: the cache is the runner's, shared or of a kept checkout: space may be made there.
         environ: what this process was started with, and the runtime of services.
+        not_to_run: stages that are restored or fail: a merge train trains nothing.
     """
 
     facts: JobFacts
@@ -94,6 +96,7 @@ class Tools:
     shared_cache: bool
     runners_cache: bool
     environ: Mapping[str, str]
+    not_to_run: frozenset[str] = frozenset()
     scratch: dict[str, Scratch] = field(default_factory=dict)
 
 
@@ -127,6 +130,8 @@ class StageWork:
         check_inputs(stage, decision, "commit it, or track it: dvc add, dvc push")
         if decision.kind == "restore" and decision.entry is not None:
             return self._restore(stage, dict(decision.entry))
+        if stage.name in self._tools.not_to_run:
+            raise training_refused([stage.name])
         return self._run(stage)
 
     def _bring_params(self, stage: Stage) -> None:
