@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swath.local.scheduler import Demand, Hooks, Machine, Result, Schedule, run_tasks
+from swath.errors import PassingFaultError, UserError
+from swath.local.resources import Demand, Machine
+from swath.local.scheduler import Hooks, Result, Schedule, run_tasks
 
 BIG = Machine(8, 8.0, 2**30, (0, 1))
 
@@ -146,3 +148,94 @@ def test_the_caller_is_called_while_tasks_run() -> None:
     hooks = Hooks(lambda name, gpus: time.sleep(0.35) or "done", lambda name: Demand(), lambda: ticks.append(0))
     run_tasks({"a": []}, BIG, hooks, threading.Event())
     assert len(ticks) >= 3
+
+
+def test_tasks_that_do_not_fit_idle_nothing() -> None:
+    """200 of one GPU, which is one, stand before 40 that need none: these run meanwhile."""
+    before: dict[str, list[str]] = {f"train{n}": [] for n in range(200)} | {f"cut{n}": [] for n in range(40)}
+    demands = {name: Demand(cpus=1.0, gpus=1 if name.startswith("train") else 0) for name in before}
+    order: list[str] = []
+
+    def work(name: str, gpus: tuple[int, ...]) -> Result:
+        time.sleep(0.01 if gpus else 0.001)
+        order.append(name)
+        return "done"
+
+    result = schedule(before, Machine(4, 4.0, 1, (0,)), work, demands)
+    assert len(result.done) == 240
+    assert max(order.index(f"cut{n}") for n in range(40)) < 60
+
+
+@pytest.mark.parametrize(
+    "fault", [UserError("dvc.lock is broken"), OSError(28, "No space left on device"), KeyboardInterrupt()]
+)
+def test_what_the_callers_tick_raises_stops_the_run_and_is_raised(fault: BaseException) -> None:
+    stop, started = threading.Event(), []
+
+    def work(name: str, gpus: tuple[int, ...]) -> Result:
+        started.append(name)
+        return "failed" if stop.wait(10) else "done"
+
+    def tick() -> None:
+        raise fault
+
+    hooks = Hooks(work, lambda name: Demand(), tick)
+    with pytest.raises(type(fault)) as caught:
+        run_tasks({f"t{n}": [] for n in range(10)}, Machine(2, 2.0, 1), hooks, stop)
+    assert caught.value is fault
+    assert started == ["t0", "t1"]
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("swath")] == []
+
+
+def test_a_bug_in_a_demand_ends_the_run_and_is_told() -> None:
+    def demand(name: str) -> Demand:
+        if name == "broken":
+            raise ZeroDivisionError(name)
+        return Demand()
+
+    with pytest.raises(ZeroDivisionError, match="broken"):
+        run_tasks({"a": [], "broken": ["a"]}, BIG, Hooks(lambda *_: "done", demand, lambda: None), threading.Event())
+
+
+@pytest.mark.parametrize("can_start", [1, 2])
+def test_where_no_more_threads_can_be_started_fewer_do_the_work(
+    can_start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = limit_threads(can_start, monkeypatch)
+    result = schedule({f"t{n}": [] for n in range(20)})
+    assert (sorted(result.done), len(started)) == (sorted(f"t{n}" for n in range(20)), can_start)
+
+
+def test_where_no_thread_can_be_started_the_run_ends_with_a_fault_that_may_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limit_threads(0, monkeypatch)
+    with pytest.raises(PassingFaultError) as caught:
+        schedule({"a": [], "b": []})
+    assert str(caught.value) == (
+        "no thread can be started (can't start new thread): too many processes, or too little memory; "
+        "end some, then run again"
+    )
+
+
+def limit_threads(most: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the system refuse further threads; gives the names of those that were started."""
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if len(started) == most:
+            raise RuntimeError("can't start new thread")
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    return started
+
+
+def test_ten_thousand_ready_tasks_are_done_in_little_time() -> None:
+    before: dict[str, list[str]] = {f"t{n}": [] for n in range(10_000)}
+    demands = {name: Demand(cpus=1.0, gpus=n % 2) for n, name in enumerate(before)}
+    begin = time.process_time()
+    assert len(schedule(before, Machine(4, 4.0, 1, (0,)), demands=demands).done) == 10_000
+    assert time.process_time() - begin < 10

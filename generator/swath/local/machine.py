@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from swath.execute.gpus import visible_gpus
-from swath.local.scheduler import Machine
+from swath.local.resources import Machine
 from swath.model.units import Size
 
 

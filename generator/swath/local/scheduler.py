@@ -1,83 +1,25 @@
 """Run a graph of tasks in parallel, as far as the machine's resources go.
 
 Knows nothing of stages: a task is a name with a demand; `work` does it in a thread. The sum of what runs never exceeds
-what the machine offers; a GPU belongs to one task at a time. Among the tasks that are ready the one with the longest
-path behind it goes first, then the order of the graph: equal runs start tasks in an equal order. A thread that has done
-a task takes the next one itself: handing it over through the caller's thread would cost more than a short stage's rest.
+what the machine offers; a GPU belongs to one task at a time. Which of the ready tasks starts next: `ready.py`. A thread
+that has done a task takes the next one itself: handing it over through the caller's thread would cost more than a short
+stage's rest. Whatever is raised in a thread or in `tick` stops the run, and is raised when all threads have ended.
 """
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from swath.errors import PassingFaultError
+from swath.local.ready import ReadyTasks
+from swath.local.resources import Demand, Free, Machine
 
 Result = Literal["done", "failed"]
 _Task = tuple[str, tuple[int, ...]]  # with its GPUs
 _TICK_S: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What a task takes from the machine while it runs."""
-
-    cpus: float = 0.0
-    memory_bytes: int = 0
-    gpus: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What there is to give.
-
-    Attributes:
-        jobs: most tasks at a time.
-        gpus: numbers of the GPUs.
-    """
-
-    jobs: int
-    cpus: float
-    memory_bytes: int
-    gpus: tuple[int, ...] = ()
-
-    def shortage(self, demand: Demand) -> str:
-        """Why the demand can never be met here; empty: it can."""
-        if demand.gpus > len(self.gpus):
-            return f"it asks for {demand.gpus} GPUs, this machine has {len(self.gpus)}"
-        if demand.memory_bytes > self.memory_bytes:
-            there = f"{self.memory_bytes / 2**30:.1f}GiB"
-            return f"it asks for {demand.memory_bytes / 2**30:.1f}GiB of memory, this machine has {there}"
-        return ""
-
-    def most_of(self, demand: Demand) -> Demand:
-        """The demand, cut to what there is: a stage that asks for more cores runs alone."""
-        cpus, memory = min(demand.cpus, self.cpus), min(demand.memory_bytes, self.memory_bytes)
-        return Demand(cpus, memory, min(demand.gpus, len(self.gpus)))
-
-
-@dataclass(slots=True)
-class _Free:
-    cpus: float
-    memory_bytes: int
-    gpus: list[int]
-
-    def fits(self, demand: Demand) -> bool:
-        enough_cpus = demand.cpus <= self.cpus + 1e-9  # sums of fractions
-        return enough_cpus and demand.memory_bytes <= self.memory_bytes and demand.gpus <= len(self.gpus)
-
-    def take(self, demand: Demand) -> tuple[int, ...]:
-        self.cpus -= demand.cpus
-        self.memory_bytes -= demand.memory_bytes
-        taken, self.gpus = tuple(self.gpus[: demand.gpus]), self.gpus[demand.gpus :]
-        return taken
-
-    def give(self, demand: Demand, gpus: tuple[int, ...]) -> None:
-        self.cpus += demand.cpus
-        self.memory_bytes += demand.memory_bytes
-        self.gpus = sorted([*self.gpus, *gpus])
 
 
 @dataclass(slots=True)
@@ -104,7 +46,7 @@ class Hooks:
     Attributes:
         work: does a task in a thread, with the GPUs given; what it raises is a bug, and ends the run.
         demand: what a task takes.
-        tick: called in the caller's thread about ten times a second.
+        tick: called in the caller's thread about ten times a second; what it raises ends the run.
     """
 
     work: Callable[[str, tuple[int, ...]], Result]
@@ -124,8 +66,12 @@ def run_tasks(
 
     Args:
         before: each task's name to the tasks that must be done first; in a stable topological order.
-        stop: when it is set no task is started any more; running ones are the caller's to end.
+        stop: when it is set no task is started any more; running ones are the caller's to end. It is set here when
+            the run ends because of a fault.
         keep_going: after a failure, go on with what does not depend on it.
+
+    Raises:
+        PassingFaultError: no thread can be started.
     """
     return _Run(before, machine, hooks, stop, keep_going=keep_going).all()
 
@@ -147,62 +93,89 @@ class _Run:
             for need in needs:
                 self._behind[need].append(name)
         self._rank = _ranks(before, self._behind)
-        self._ready: list[tuple[tuple[int, int], str]] = []
-        self._free = _Free(machine.cpus, machine.memory_bytes, list(machine.gpus))
+        self._ready = ReadyTasks(machine.jobs)
+        self._free = Free(machine)
         self._running: dict[str, tuple[Demand, tuple[int, ...]]] = {}
-        self._lock = threading.RLock()  # a task that is over at once is noted within the dispatch
+        self._lock = threading.Lock()
         self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._serving = 0
         self._fault: BaseException | None = None
-        self._pool = ThreadPoolExecutor(machine.jobs, thread_name_prefix="swath")
         self._schedule = Schedule()
 
     def all(self) -> Schedule:
         for name, needs in self._waiting.items():
             if not needs:
-                heapq.heappush(self._ready, (self._rank[name], name))
-        with self._pool:
-            with self._lock:
-                self._dispatch(self._take_what_fits())
-                if not self._serving:
-                    self._over.set()
+                self._add(name)
+        with self._lock:
+            self._dispatch(self._take_what_fits())
+            if not self._serving:
+                self._over.set()
+        try:
             while not self._over.wait(_TICK_S):
                 self._hooks.tick()
             self._hooks.tick()
+        except BaseException as error:  # noqa: BLE001 - it is raised again when all threads have ended
+            self._fail(error)
+        self._over.wait()
+        for thread in self._threads:
+            thread.join()
         if self._fault is not None:
             raise self._fault
         settled = {*self._schedule.done, *self._schedule.failed, *self._schedule.skipped}
         self._schedule.not_started = [name for name in self._waiting if name not in settled]
         return self._schedule
 
+    def _fail(self, error: BaseException) -> None:
+        """Something went wrong that is no task's failure: as if the run were stopped, and then raised."""
+        with self._lock:
+            self._fault = self._fault or error
+            self._stop.set()
+
+    def _add(self, name: str) -> None:
+        self._ready.add(name, self._rank[name], self._machine.most_of(self._hooks.demand(name)))
+
     def _ended(self) -> bool:
         return self._stop.is_set() or (bool(self._schedule.failed) and not self._keep_going)
 
     def _take_what_fits(self) -> list[_Task]:
         """Ready tasks that can start now, as started."""
-        taken, too_big = [], []
-        while self._ready and len(self._running) < self._machine.jobs and not self._ended():
-            rank, name = heapq.heappop(self._ready)
-            demand = self._hooks.demand(name)
-            if self._free.fits(demand):
-                gpus = self._free.take(demand)
-                self._running[name] = (demand, gpus)
-                taken.append((name, gpus))
-            else:
-                too_big.append((rank, name))
-                if len(too_big) > 64:
-                    break
-        for entry in too_big:
-            heapq.heappush(self._ready, entry)
-        return taken
+        if self._ended():
+            return []
+        started = self._ready.take(self._free, self._machine.jobs - len(self._running))
+        self._running.update((name, (demand, gpus)) for name, demand, gpus in started)
+        return [(name, gpus) for name, _, gpus in started]
 
     def _dispatch(self, tasks: Sequence[_Task]) -> None:
+        """Start a thread for each task; where the system has no more of them, those that are at work do it later."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
         for task in tasks:
+            thread = threading.Thread(target=self._serve, args=(task,), name=f"swath: {task[0]}")
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._free.give(*self._running.pop(task[0]))
+                self._add(task[0])
+                if not self._serving:
+                    message = f"no thread can be started ({error}): too many processes, or too little memory"
+                    self._fault = self._fault or PassingFaultError(f"{message}; end some, then run again")
+                continue
+            self._threads.append(thread)
             self._serving += 1
-            self._pool.submit(self._serve, task).add_done_callback(self._served)
 
     def _serve(self, task: _Task) -> None:
-        """In a thread: a task, and as long as there are more, another."""
+        """In a thread: a task, and as long as there are more, another. The last thread to end ends the run."""
+        try:
+            self._do(task)
+        except BaseException as error:  # noqa: BLE001 - a thread's exception would be lost; the caller raises it
+            self._fail(error)
+        finally:
+            with self._lock:
+                self._serving -= 1
+                if not self._serving:
+                    self._over.set()
+
+    def _do(self, task: _Task) -> None:
         while True:
             result = self._hooks.work(*task)
             with self._lock:
@@ -213,17 +186,6 @@ class _Run:
                 return
             task = tasks[0]
 
-    def _served(self, future: Future[None]) -> None:
-        """A thread has nothing to do: the last one ends the run; so does a fault, as if it were stopped."""
-        with self._lock:
-            self._serving -= 1
-            fault = future.exception()
-            if fault is not None:
-                self._fault = self._fault or fault
-                self._stop.set()
-            if not self._serving:
-                self._over.set()
-
     def _finish(self, name: str, result: Result) -> None:
         self._free.give(*self._running.pop(name))
         if result == "done":
@@ -231,7 +193,7 @@ class _Run:
             for behind in self._behind[name]:
                 self._waiting[behind].discard(name)
                 if not self._waiting[behind]:
-                    heapq.heappush(self._ready, (self._rank[behind], behind))
+                    self._add(behind)
             return
         self._schedule.failed.append(name)
         reach = [name]

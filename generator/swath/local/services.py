@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swath.execute import services
-from swath.local.scheduler import Demand
+from swath.local.resources import Demand
 
 if TYPE_CHECKING:
     from swath.model.stage import Stage

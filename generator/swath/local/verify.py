@@ -39,7 +39,7 @@ from swath.model.verdict import FileChange, OutDifference, Verdict
 
 if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
-    from swath.local.scheduler import Demand
+    from swath.local.resources import Demand
     from swath.model.content import Content
     from swath.model.invocation import RuntimeChoice
     from swath.model.stage import Stage
