@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -157,3 +158,23 @@ def test_a_line_is_json_with_its_version(tmp_path: Path, journal: Journal) -> No
     journal.close()
     record = json.loads(lines(tmp_path).read_text())
     assert record == {"version": 1, "file": "dvc.yaml", "key": "a", "entry": A}
+
+
+def test_a_disk_that_is_nearly_full_is_told(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes a part of a line, and refuses the rest."""
+    room, write = [20], os.write
+
+    def limited(fd: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        took = write(fd, data[: room[0]])
+        room[0] -= took
+        return took
+
+    monkeypatch.setattr("swath.local.journal.os.write", limited)
+    with pytest.raises(OSError, match="No space left on device"):
+        journal.append(stage("a"), A)
+    room[0] = 10_000
+    journal.append(stage("b"), B)
+    journal.close()
+    assert journal.read() == {"dvc.yaml": {"b": B}}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.repositories import CLEAN, Bench, make_repository
 from support.service_repositories import shell_service
+from swath.errors import PassingFaultError, UserError
+from swath.local import run
+from swath.local.journal import Journal
 
 CHAIN = {
     "in.txt": "one",
@@ -177,6 +182,97 @@ def test_services_of_one_stage_share_its_timeout(tmp_path: Path) -> None:
     report = bench.run(runtime="process").reports["both"]
     assert (report.did, report.message) == ("failed", "it took longer than its timeout of 2s")
     assert report.wall_s < 2.6
+
+
+BREAKS_THE_LOCK = {
+    "first": {"cmd": "echo 1 > a", "outs": ["a"]},
+    "slow": {"cmd": "cp a b; BREAK; sleep 600", "deps": ["a"], "outs": ["b"]},
+    "never": {"cmd": "cp b c", "deps": ["b"], "outs": ["c"]},
+}
+
+
+def breaking_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> Bench:
+    """A run that writes dvc.lock every moment, with a stage after whose start that cannot be."""
+    monkeypatch.setattr("swath.local.run._LOCK_EVERY_S", 0.3)
+    text = json.dumps({"stages": BREAKS_THE_LOCK}).replace("BREAK", how)
+    return make_repository(tmp_path, {"dvc.yaml": text})
+
+
+KEPT = "finished stages are kept in the journal for the next run"
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("echo '<<<<<<< HEAD' > dvc.lock", f"dvc.lock: expected a mapping, found str\n  {KEPT}"),
+        (
+            "rm -f dvc.lock; mkdir dvc.lock",
+            ("dvc.lock: cannot be read: [Errno 21] Is a directory: '{root}/dvc.lock'\n"
+            f"  restore it from Git: git checkout -- dvc.lock; {KEPT}"),
+        ),
+    ],
+)
+def test_a_lock_that_somebody_breaks_ends_the_run_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, message: str
+) -> None:
+    bench = breaking_the_lock(tmp_path, monkeypatch, how)
+    with pytest.raises(UserError) as caught:
+        bench.run()
+    assert caught.value.exit_code == 1
+    assert str(caught.value) == message.replace("{root}", str(tmp_path))
+    kept = Journal(tmp_path / ".dvc/tmp/swath").read()
+    assert list(kept["dvc.yaml"]) == ["first"]
+    bench.command("rm", "-rf", "dvc.lock")
+    assert bench.did("first") == {}
+    assert set(bench.lock()) == {"first"}
+
+
+def test_a_lock_that_may_not_be_written_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = breaking_the_lock(tmp_path, monkeypatch, "true")
+    denied = PermissionError(13, "Permission denied", "dvc.lock")
+    settle = run.settle_journal
+
+    def refused(repository: Any, journal: Any, *project: Any) -> None:
+        if project and journal.read():
+            raise denied
+        settle(repository, journal, *project)
+
+    monkeypatch.setattr(run, "settle_journal", refused)
+    with pytest.raises(UserError) as caught:
+        bench.run()
+    assert str(caught.value).partition("\n")[0] == "dvc.lock: Permission denied"
+    assert list(Journal(tmp_path / ".dvc/tmp/swath").read()["dvc.yaml"]) == ["first"]
+
+
+def test_a_lock_that_another_process_holds_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = breaking_the_lock(tmp_path, monkeypatch, "sleep 1; exit 0")
+    settle, refusals = run.settle_journal, [2]
+
+    def held(repository: Any, journal: Any, *project: Any) -> None:
+        if project and refusals[0]:
+            refusals[0] -= 1
+            raise PassingFaultError("the DVC repository is locked by another process")
+        settle(repository, journal, *project)
+
+    monkeypatch.setattr(run, "settle_journal", held)
+    assert bench.did() == {"first": "ran", "slow": "ran", "never": "ran"}
+    assert refusals == [0]
+    assert set(bench.lock()) == {"first", "slow", "never"}
+
+
+def test_who_follows_a_run_may_go_away(tmp_path: Path) -> None:
+    stages = {
+        "a": {"cmd": "echo 1 > a", "outs": ["a"]},
+        "b": {"cmd": "sleep 0.5; exit 3", "deps": ["a"], "outs": ["b"]},
+    }
+    bench = make_repository(tmp_path, {"dvc.yaml": {"stages": stages}})
+    process = bench.start("run")
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+    process.wait(60)
+    assert process.returncode == 4
+    assert set(bench.lock()) == {"a"}
 
 
 def test_an_output_that_was_not_written_fails_the_stage(tmp_path: Path) -> None:

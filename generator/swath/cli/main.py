@@ -5,6 +5,7 @@ Commands are imported when they are called, so that `swath --help` starts withou
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -108,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(fault: SwathError) -> int:
-    print(f"swath: {fault}", file=sys.stderr)
+    with contextlib.suppress(BrokenPipeError):  # who reads may have gone; the exit code tells
+        print(f"swath: {fault}", file=sys.stderr, flush=True)
     return fault.exit_code
 
 

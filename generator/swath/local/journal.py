@@ -67,14 +67,19 @@ class Journal:
         return entries
 
     def append(self, stage: Stage, entry: LockEntry) -> None:
-        """Write down that a stage is done; on return a kill of this process loses nothing."""
+        """Write down that a stage is done; on return a kill of this process loses nothing.
+
+        Raises:
+            OSError: it cannot be written, such as for lack of space.
+        """
         record = {"version": _VERSION, "file": stage.file, "key": stage.key, "entry": entry}
         line = b"\n" + json.dumps(record).encode() + b"\n"
         with self._lock:
             if self._fd < 0:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            os.write(self._fd, line)
+            while line:  # a disk that is nearly full takes a part, and tells only at the next call
+                line = line[os.write(self._fd, line) :]
 
     def drop(self, written: FileEntries) -> None:
         """Take out entries that stand in dvc.lock now; what came since stays."""

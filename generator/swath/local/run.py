@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import threading
 import time
@@ -24,9 +23,17 @@ from swath.dvc_border.data_files import bring_up_to_date
 from swath.dvc_border.gitignore import LateIgnores, folders_inside_deps, outputs_to_ignore, write_ignore_lines
 from swath.dvc_border.lock import lock_times_ns, read_entries, repository_lock, update_locks
 from swath.dvc_border.rwlock import PathLocks
-from swath.errors import InterruptedRunError, PassingFaultError, StageFailedError
+from swath.errors import (
+    InterruptedRunError,
+    PassingFaultError,
+    StageFailedError,
+    SwathError,
+    UserError,
+    fault_of_system,
+)
 from swath.load.settings import load_settings
 from swath.load.targets import select_stages
+from swath.local.durations import Durations
 from swath.local.journal import Journal
 from swath.local.machine import this_machine
 from swath.local.project import Project, read_project, stage_order
@@ -37,8 +44,6 @@ from swath.model.units import counted
 from swath.plan.decide import decide
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from swath.dvc_border.repository import Repository
     from swath.dvc_border.workspace import Workspace
     from swath.model.graph import StageGraph
@@ -122,7 +127,8 @@ def run_workflows(
         stop: set it to end the run; what runs is ended, what is finished stays.
 
     Raises:
-        UserError: files are wrong; nothing was run.
+        UserError: files are wrong; nothing was run. Or a lock cannot be written: the run was ended, what is finished is
+            in the journal.
         PassingFaultError: another run is at work, or something outside failed.
     """
     start = time.monotonic()
@@ -233,11 +239,15 @@ class _Run:
             options=self._services.options,
             start_service=self._services.start,
             shortage=self._shortage,
-            started=lambda stage, attempt: self._watcher.started(stage.name, attempt),
+            started=self._started,
             forced=forced,
             environment=self._environ,
         )
         return StageWork(tools, self._stop)
+
+    def _started(self, stage: Stage, attempt: int) -> None:
+        with contextlib.suppress(OSError):
+            self._watcher.started(stage.name, attempt)
 
     def _schedule(self, project: Project, graph: StageGraph, work: StageWork, summary: RunSummary) -> None:
         demands = {n: self._machine.most_of(self._services.demand(stage)) for n, stage in graph.stages.items()}
@@ -249,24 +259,47 @@ class _Run:
                 self._done.add(name)
             summary.reports[name] = report
             self._durations.note(report)
-            self._watcher.finished(report)
+            with contextlib.suppress(OSError):  # whoever followed the run has gone: that ends no stage
+                self._watcher.finished(report)
             return "failed" if report.did in {"failed", "stopped"} else "done"
 
         def tick() -> None:
             nonlocal last_write
-            self._watcher.tick()
+            with contextlib.suppress(OSError):
+                self._watcher.tick()
             if time.monotonic() - last_write > _LOCK_EVERY_S:
                 last_write = time.monotonic()
-                with contextlib.suppress(PassingFaultError):  # the journal has it all; the next minute tries again
-                    settle_journal(self._repository, self._journal, project, self._before)
+                # The journal has it all, so what may pass, a lock that is held or a full disk, is tried again in the
+                # next minute; all else ends the run: it would fail at the end as well.
+                with contextlib.suppress(PassingFaultError):
+                    self._settle(project)
 
         hooks = Hooks(do, demands.__getitem__, tick)  # type: ignore[arg-type]  # the results are the literals
         try:
             schedule = run_tasks(graph.upstream, self._machine, hooks, self._stop, keep_going=self._options.keep_going)
             self._take(schedule, summary)
-        finally:
+        except BaseException:
             self._durations.save()
+            with contextlib.suppress(SwathError, OSError):  # the first fault is the one that is told
+                self._settle(project)
+            raise
+        self._durations.save()
+        self._settle(project)
+
+    def _settle(self, project: Project) -> None:
+        """Write what is finished into the locks.
+
+        Raises:
+            UserError: a lock is broken, or cannot be written.
+            PassingFaultError: DVC's lock is held for long, or no space is left.
+        """
+        try:
             settle_journal(self._repository, self._journal, project, self._before)
+        except OSError as error:
+            raise fault_of_system(error) or error from error
+        except UserError as error:
+            hint = "; ".join(filter(None, (error.hint, "finished stages are kept in the journal for the next run")))
+            raise UserError(error.message, place=error.place, hint=hint) from error
 
     def _shortage(self, stage: Stage) -> str:
         return self._machine.shortage(self._services.demand(stage))
@@ -359,26 +392,3 @@ def run_lock(repository: Repository) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
-
-
-class Durations:
-    """How long stages took when they last ran, for estimates."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "durations.json"
-        self.known: dict[str, float] = {}
-        with contextlib.suppress(OSError, ValueError):
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-            self.known = {str(name): float(seconds) for name, seconds in content.items()}
-
-    def note(self, report: StageReport) -> None:
-        """Keep the time of a stage that ran."""
-        if report.did == "ran":
-            self.known[report.stage.name] = round(report.wall_s, 3)
-
-    def save(self) -> None:
-        """Write them down."""
-        temporary = self._path.with_suffix(".tmp")
-        with contextlib.suppress(OSError):
-            temporary.write_text(json.dumps(self.known), encoding="utf-8")
-            temporary.replace(self._path)

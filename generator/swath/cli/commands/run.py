@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -110,7 +111,8 @@ def run(
 def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, quiet: bool) -> RunSummary:
     with _follower(quiet=quiet) as follower, interruptible(stop):
         summary = run_workflows(repository, options, follower, dict(os.environ), stop)
-    click.echo(summary_line(summary), err=True)
+    with contextlib.suppress(BrokenPipeError):  # the exit code must tell what came of it all the same
+        click.echo(summary_line(summary), err=True)
     return summary
 
 
