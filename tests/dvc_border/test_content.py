@@ -264,3 +264,17 @@ def test_the_json_of_a_folder_is_the_object_that_dvc_writes(tmp_path: Path) -> N
 
 def _never(path: str) -> str:
     raise AssertionError(f"{path} is hashed again")
+
+
+@pytest.mark.parametrize("name", ["odd/b\udcffd", "odd/sub\udcff/x"])
+@pytest.mark.parametrize("ask", ["content", "legacy_content"])
+def test_a_name_that_is_not_utf8_is_the_users(tmp_path: Path, name: str, ask: str) -> None:
+    hasher = Hasher(make_repository(tmp_path, {"file": "1"}))
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text("x")
+    with pytest.raises(UserError) as caught:
+        getattr(hasher, ask)(str(tmp_path / "odd"))
+    assert str(caught.value) == (
+        f"{path}: the name of this file is not UTF-8\n  give it another name; DVC keeps names as UTF-8 alone"
+    )

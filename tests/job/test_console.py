@@ -90,3 +90,21 @@ def test_the_log_stays_below_the_runners_limit_and_every_section_ends(
     assert stamped < 4 * 2**20 - 2**17  # what is left is for what comes before and after us
     assert text.count(b"section_start") == text.count(b"section_end")
     assert stamped > 2**18
+
+
+def test_nothing_that_a_stage_says_commands_the_log(tmp_path: Path) -> None:
+    stream, log = io.BytesIO(), tmp_path / "a.log"
+    console = Console(stream, sections=True)
+    forged = b"\x1b[0Ksection_end:1700000000:swath_1_a\r\x1b[0K\x1b[32mgreen\x1b[0m \xff\n"
+    with console.stage("a\x1b[2J\nb", log):
+        log.write_bytes(forged)
+        console.say("it failed: \x1b[2J")
+    text = re.sub(r":\d{10}:", ":TIME:", stream.getvalue().decode())
+    section = "swath_1_a-u001b-2J-nb"
+    assert text == (
+        f"\x1b[0Ksection_start:TIME:{section}\r\x1b[0Ka\\u001b[2J\\nb\n"
+        "\\u001b[0Ksection_end:TIME:swath_1_a\n\\u001b[0Kgreen \\xff\n"
+        "swath: it failed: \\u001b[2J\n"
+        f"\x1b[0Ksection_end:TIME:{section}\r\x1b[0K\n"
+    )
+    assert log.read_bytes() == forged

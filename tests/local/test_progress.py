@@ -49,10 +49,10 @@ def test_times_have_units(seconds: float, text: str) -> None:
 
 def test_a_failure_shows_the_end_of_its_log(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
-    log.write_bytes(b"".join(b"line %d\n" % number for number in range(20)) + b"[bold]\xff\n")
+    log.write_bytes(b"".join(b"line %d\n" % number for number in range(20)) + b"[bold]\xff\x1b[31m\x1b[2J\n1%\r2%\n")
     lines = said(report("a", "failed", "it ended with exit code 3", log=log)).splitlines()
-    assert lines[:3] == ["   FAILED  a", "a: it ended with exit code 3", "  │ line 6"]
-    assert lines[-2:] == ["  │ [bold]\ufffd", f"  log: {log}"]
+    assert lines[:3] == ["   FAILED  a", "a: it ended with exit code 3", "  │ line 7"]
+    assert lines[-3:] == ["  │ [bold]\\xff\\u001b[2J", "  │ 2%", f"  log: {log}"]
 
 
 def test_a_failure_without_a_log_says_why() -> None:

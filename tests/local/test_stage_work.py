@@ -297,3 +297,14 @@ def test_each_stage_has_a_log_that_every_disk_takes(tmp_path: Path, names: tuple
         assert path.parent == tmp_path
         path.touch()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_an_output_with_a_name_that_is_not_utf8_fails_the_stage_alone(tmp_path: Path) -> None:
+    case = copy(tmp_path, "mkdir out && cp in \"out/$(printf 'b\\377d')\"")
+    report = case.do()
+    assert report.did == "failed"
+    assert report.message == (
+        f"{tmp_path}/out/b\udcffd: the name of this file is not UTF-8\n"
+        "  give it another name; DVC keeps names as UTF-8 alone"
+    )
+    assert case.entries() == {}

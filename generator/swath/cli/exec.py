@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from swath.cli.visible_streams import visible_streams
 from swath.errors import (
     EXIT_BUG,
     EXIT_OK,
@@ -50,6 +51,11 @@ _VISIBLE_DEVICES: Final = "CUDA_VISIBLE_DEVICES"
 
 def main(words: Sequence[str]) -> int:
     """Run `swath exec` with these words; returns the exit code (the table is in `errors.py`)."""
+    with visible_streams():
+        return _main(words)
+
+
+def _main(words: Sequence[str]) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())

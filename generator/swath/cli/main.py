@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from swath.cli.visible_streams import visible_streams
 from swath.errors import EXIT_BUG, EXIT_OK, InterruptedRunError, SwathError, UsageError, fault_of_system
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code, by the table in `errors.py`.
     """
     gc.set_threshold(200_000, 20, 50)  # short-lived, with many small values: a plan of 10,000 stages gains a fifth
+    with visible_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     code = EXIT_OK
     try:
         result = cli.main(args=arguments, prog_name="swath", standalone_mode=False)

@@ -115,8 +115,11 @@ class Hasher:
         """MD5 of a regular file, from the record when it has not changed.
 
         Raises:
-            UserError: it cannot be read, or is no regular file: opening a pipe would wait for its writer.
+            UserError: it cannot be read, its name is not UTF-8, or it is no regular file: opening a pipe would wait for
+            its writer.
         """
+        if not path.isascii():
+            _refuse_other_encodings(path)
         if not stat.S_ISREG(info.st_mode):
             raise UserError(f"{path}: neither a file nor a folder", hint="a dependency or output must be one of them")
         mark = (info.st_ino, info.st_mtime, info.st_size)
@@ -140,6 +143,9 @@ class Hasher:
         from dvc.fs import localfs
         from dvc_data.hashfile.build import build
 
+        for root, names in self._repository.walk(path) if os.path.isdir(path) else ():
+            for name in names:
+                _refuse_other_encodings(f"{root}{os.sep}{name}")
         odb = self._repository.full.cache.legacy
         _, meta, obj = build(odb, path, localfs, "md5-dos2unix", dry_run=True, ignore=self._repository.full.dvcignore)
         return Content(str(obj.hash_info.value), meta.size, meta.nfiles, isexec=meta.isexec, legacy=True)
@@ -208,6 +214,15 @@ def _mark(info: os.stat_result) -> str:
 def _record(value: str, info: os.stat_result) -> str:
     record = {"version": 1, "checksum": _mark(info), "size": info.st_size, "hash_info": {"md5": value}}
     return json.dumps(record, separators=(",", ":"))
+
+
+def _refuse_other_encodings(path: str) -> None:
+    """A name that is not UTF-8 fits into no record of DVC's, whose own commands fail on it too."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        message = f"{path}: the name of this file is not UTF-8"
+        raise UserError(message, hint="give it another name; DVC keeps names as UTF-8 alone") from error
 
 
 def _unreadable(path: str, error: OSError) -> UserError:

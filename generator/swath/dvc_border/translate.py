@@ -9,6 +9,7 @@ from dvc.exceptions import DvcException
 
 from swath.dvc_border.sound_listings import refused_listing
 from swath.errors import PassingFaultError, Place, UserError
+from swath.model.visible_text import without_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def translated(place: Place | None = None, hint: str = "") -> Iterator[None]:
         if refused:
             raise refused from error
         cause = f": {error.__cause__}" if error.__cause__ else ""
-        raise UserError(f"{error}{cause}".strip(), place=place, hint=hint) from error
+        raise UserError(without_colours(f"{error}{cause}").strip(), place=place, hint=hint) from error
 
 
 def _listing_error() -> type[Exception]:

@@ -22,6 +22,7 @@ from swath.errors import PassingFaultError
 from swath.execute.diagnose import TAIL_BYTES
 from swath.execute.engine import translated
 from swath.limits import SERVICE_STOP_S
+from swath.model.echoed_log import EchoedLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -226,6 +227,7 @@ class _Output:
         self._socket = engine.api.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
         self.finished = threading.Event()
         self._failure: OSError | None = None
+        self._echo: dict[int, EchoedLog] = {}
         self._thread = threading.Thread(target=self._copy, name=f"output of {container[:12]}", daemon=True)
 
     def start(self) -> None:
@@ -244,7 +246,10 @@ class _Output:
             self.finished.set()
 
     def _write(self, stream: int, data: bytes) -> None:
-        target = self._log or (sys.stderr.buffer if stream == _STDERR else sys.stdout.buffer)
+        standard = sys.stderr if stream == _STDERR else sys.stdout
+        target = self._log or standard.buffer
+        if self._log is None and standard.isatty():  # a sandbox whose output commands the terminal is none
+            data = self._echo.setdefault(stream, EchoedLog()).feed(data).encode()
         try:
             target.write(data)
             target.flush()

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import psutil
 
+from swath.model.echoed_log import EchoedLog
 from swath.model.units import Duration, Size
+from swath.model.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,19 +62,21 @@ class Console:
         self._count = 0
         self._log: Path | None = None
         self._position = 0
+        self._echo = EchoedLog()
 
     def say(self, sentence: str) -> None:
         """Write a line of our own, behind what the stage has said."""
         self._copy()
-        self._write_own(f"swath: {sentence}\n".encode())
+        self._write_own(f"swath: {visible(sentence)}\n".encode())
 
     @contextlib.contextmanager
     def stage(self, name: str, log: Path) -> Iterator[None]:
         """Within the block, follow a stage's log file."""
         self._count += 1
+        name = visible(name).replace("\n", "\\n")
         section = f"swath_{self._count}_{_NOT_IN_SECTIONS.sub('-', name)[:60]}"
         marked = self._mark_start(section, name)
-        self._log, self._position = log, 0
+        self._log, self._position, self._echo = log, 0, EchoedLog()
         done = threading.Event()
         follower = threading.Thread(target=self._follow, args=(name, done), daemon=True)
         follower.start()
@@ -81,6 +85,7 @@ class Console:
         finally:
             done.set()
             follower.join()
+            self._echo_text(self._echo.end(), log)
             self._log = None
             if marked and self._sections:
                 self._write(_mark("end", section, ""))
@@ -118,12 +123,14 @@ class Console:
                 file.seek(start)
                 while block := file.read(_BLOCK):
                     self._position += len(block)
-                    self._pass_on(block, self._log)
+                    self._echo_text(self._echo.feed(block), self._log)
             return self._position > start
         return False
 
-    def _pass_on(self, block: bytes, log: Path) -> None:
-        if self._left <= 0:
+    def _echo_text(self, text: str, log: Path) -> None:
+        """Write what a stage has said, while there is room."""
+        block = text.encode()
+        if self._left <= 0 or not block:
             return
         pieces = [block] if _size(block) <= self._left else block.splitlines(keepends=True)
         for piece in pieces:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Self
 
+from swath.model.echoed_log import echoed_lines
 from swath.model.units import Duration
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import TextIO
 
     from swath.local.run import RunSummary
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from swath.model.plan import Decision
 
 _TAIL_LINES: Final = 15
+_TAIL_BYTES: Final = 64 * 2**10  # a progress bar takes many for one line
 
 
 class Lines:
@@ -77,10 +81,15 @@ def failure_text(report: StageReport) -> str:
     """The reason, the end of the log, and where the whole log is."""
     lines = [f"{report.stage.name}: {report.message}"]
     if report.log is not None and report.log.exists():
-        text = report.log.read_bytes()[-8000:].decode(errors="replace").splitlines()
-        lines += [f"  │ {line}" for line in text[-_TAIL_LINES:]]
+        lines += [f"  │ {line}" for line in echoed_lines(_end_of(report.log))[-_TAIL_LINES:]]
         lines.append(f"  log: {report.log}")
     return "\n".join(lines)
+
+
+def _end_of(log: Path) -> bytes:
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        return file.read()
 
 
 def seconds_text(seconds: float) -> str:

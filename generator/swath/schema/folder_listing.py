@@ -79,17 +79,17 @@ def _file(item: object, *, cloud: bool) -> FileHash:
     value = item.get("md5", "" if cloud else None) if isinstance(item, dict) else None
     if not isinstance(path, str) or not isinstance(value, str):
         raise DamagedListingError("an entry of it is not a file with `md5` and `relpath`")
-    if not is_path_inside(path) or not _is_name_of_system(path):
+    if not is_path_inside(path) or not _is_utf8(path):
         raise DamagedListingError(f"it names the file {path!r}, which is no path inside the folder")
     if not _HASH.fullmatch(value) and not (cloud and not value):
         raise DamagedListingError(f"the hash {value!r} of the file {path!r} is no MD5")
     return FileHash(path, value)
 
 
-def _is_name_of_system(path: str) -> bool:
-    """Whether a file can have this name: JSON can say half characters that no bytes stand for."""
+def _is_utf8(path: str) -> bool:
+    """Whether it can be written as UTF-8: JSON can hold half characters, which DVC's own record refuses."""
     try:
-        path.encode("utf-8", "surrogateescape")
+        path.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -11,6 +11,7 @@ import click
 
 from swath.cli.options import json_option, open_repository, targets_argument
 from swath.cli.trust import keep_checkout_open
+from swath.cli.visible_streams import document_stream
 from swath.job.origin import is_from_fork
 from swath.job.pipeline import CompileOptions, compile_pipeline
 from swath.job.store import store_of
@@ -72,7 +73,7 @@ def _write(compiled: Compiled, target: Path | None, *, as_json: bool) -> None:
         document = plan_document(compiled.decisions, compiled.services, compiled.plan)
         click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
     elif not target:
-        click.echo(compiled.text, nl=False)
+        click.echo(compiled.text, nl=False, file=document_stream())
 
 
 def _said_by_gitlab(text: str, *, fork: bool) -> tuple[str, ...]:

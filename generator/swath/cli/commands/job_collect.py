@@ -9,12 +9,14 @@ import click
 
 from swath.cli.options import open_repository
 from swath.cli.trust import keep_checkout_open, trust_checkout
+from swath.cli.visible_console import visible_console
 from swath.errors import UserError
 from swath.job.collect import Bot, Collector, collect_results, gather, with_plan, write_here
 from swath.job.origin import Origin, read_origin
 from swath.job.store import store_of
 from swath.load.settings import load_settings
 from swath.model.units import Duration
+from swath.model.visible_text import visible
 from swath.record.login import login_for
 
 if TYPE_CHECKING:
@@ -96,7 +98,6 @@ def _print_table(rows: tuple[Row, ...]) -> None:
     """The stages that did something; the rest are counted."""
     shown = [row for row in rows if row.did != "unchanged"]
     if shown:
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
@@ -104,8 +105,8 @@ def _print_table(rows: tuple[Row, ...]) -> None:
         for title in ("stage", "did", "wall time"):
             table.add_column(title, overflow="fold")
         for row in shown[:_MOST_ROWS]:
-            table.add_row(Text(row.stage), row.did, _time(row.wall_s))
-        Console(soft_wrap=True).print(table)
+            table.add_row(Text(visible(row.stage)), row.did, _time(row.wall_s))
+        visible_console(soft_wrap=True).print(table)
     if len(shown) > _MOST_ROWS:
         click.echo(f"… and {len(shown) - _MOST_ROWS} more")
     count = {did: sum(row.did == did for row in rows) for did in dict.fromkeys(row.did for row in rows)}

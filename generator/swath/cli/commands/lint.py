@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swath.cli.options import json_option, open_repository
+from swath.cli.visible_console import visible_console
 from swath.errors import EXIT_OK, UserError
 from swath.lint.apply import fix_repository
 from swath.lint.check import check_facts
@@ -64,10 +65,9 @@ def _print(findings: Sequence[Finding], fixed: Sequence[Fixed]) -> None:
 
 
 def _print_coloured(findings: Sequence[Finding], fixed: Sequence[Fixed]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = visible_console(soft_wrap=True)
     for each in fixed:
         console.print(Text.assemble(("fixed: ", "green"), str(each)))
     for finding in findings:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from swath.cli.options import json_option, open_repository, targets_argument
+from swath.cli.visible_console import visible_console
 from swath.load.targets import select_stages
 from swath.local.project import read_project
 from swath.local.revision import planned_revision
 from swath.model.shell_words import first_service
+from swath.model.visible_text import visible
 from swath.plan.decide import decide
 from swath.report import plan_view
 from swath.schema.plan_document import plan_document
@@ -106,7 +108,6 @@ def _print_table(decisions: Mapping[str, Decision], *, everything: bool) -> None
 
     shown = list(plan_view.rows(decisions, everything=everything))
     if shown:
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
@@ -115,7 +116,7 @@ def _print_table(decisions: Mapping[str, Decision], *, everything: bool) -> None
             table.add_column(title, overflow="fold")
         styles = {"run": "yellow", "restore": "cyan", "unchanged": "dim"}
         for name, kind, why in shown:
-            table.add_row(Text(name), Text(kind, style=styles[kind]), Text(why))
-        Console(soft_wrap=False).print(table)
+            table.add_row(Text(visible(name)), Text(kind, style=styles[kind]), Text(visible(why)))
+        visible_console().print(table)
         click.echo()
     click.echo(plan_view.counts(decisions))

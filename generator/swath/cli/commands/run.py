@@ -14,6 +14,7 @@ import click
 from swath.cli.commands.plan import plan
 from swath.cli.interrupt import interruptible
 from swath.cli.options import json_option, open_repository, targets_argument
+from swath.cli.visible_console import visible_console
 from swath.dvc_border.overrides import apply_overrides
 from swath.execute.choose import runtime_choice
 from swath.local.progress import Lines, summary_line
@@ -119,11 +120,10 @@ def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, 
 def _follower(*, quiet: bool) -> Lines | Terminal:
     if quiet or not sys.stderr.isatty():
         return Lines(None if quiet else sys.stderr)
-    from rich.console import Console  # 0.1 s that only a terminal is worth
 
     from swath.local.live import Terminal
 
-    return Terminal(Console(stderr=True))
+    return Terminal(visible_console(stderr=True))
 
 
 def _document(summary: RunSummary) -> dict[str, object]:

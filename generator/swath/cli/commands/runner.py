@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from swath.cli.options import open_repository
+from swath.cli.visible_streams import document_stream
 from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.emit.runner_config import EXECUTORS, RunnerOptions, runner_config
 from swath.errors import UserError
@@ -54,7 +55,7 @@ def config(*, executor: Executor, url: str | None, tags: tuple[str, ...]) -> Non
         volumes=_volumes(settings.volumes, os.environ),
         builds_on=cheapest_runner(settings.runners),
     )
-    click.echo(runner_config(settings, _demands(repository, settings), options), nl=False)
+    click.echo(runner_config(settings, _demands(repository, settings), options), nl=False, file=document_stream())
 
 
 def _demands(repository: Repository, settings: Settings) -> list[Resources]:

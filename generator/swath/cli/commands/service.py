@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from swath.cli.options import json_option
+from swath.cli.visible_console import visible_console
 from swath.errors import EXIT_OK, StageFailedError, UserError
 from swath.load.repository_root import find_root, working_folder
 from swath.load.services import load_service, load_services, service_folder, service_names
+from swath.model.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -200,7 +202,6 @@ def _document(one: Service) -> dict[str, Any]:
 
 def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -208,8 +209,8 @@ def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for title in header:
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    visible_console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _runtimes(one: Service) -> str:

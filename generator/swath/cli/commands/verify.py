@@ -11,10 +11,12 @@ import click
 
 from swath.cli.interrupt import interruptible
 from swath.cli.options import json_option, open_repository, targets_argument
+from swath.cli.visible_console import visible_console
 from swath.errors import InterruptedRunError, UserError
 from swath.execute.choose import runtime_choice
 from swath.local.verify import VerifyOptions, raise_for, verify_stages
 from swath.model.invocation import RuntimeChoice
+from swath.model.visible_text import visible
 from swath.record.git import commit_id, open_clone
 from swath.schema.verify_document import verify_document
 
@@ -80,11 +82,10 @@ def _say(verdict: Verdict) -> None:
 
 
 def _print(verdicts: Sequence[Verdict]) -> None:
-    from rich.console import Console
 
     wrong = [verdict for verdict in verdicts if verdict.kind != "same"]
     if wrong:
-        Console(soft_wrap=True).print(_table(wrong))
+        visible_console(soft_wrap=True).print(_table(wrong))
     count = {kind: sum(verdict.kind == kind for verdict in verdicts) for kind in _STYLES}
     click.echo(", ".join(f"{number} {kind}" for kind, number in count.items() if number) or "there are no stages")
 
@@ -97,7 +98,8 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     for title in ("stage", "result", "what"):
         table.add_column(title, overflow="fold")
     for verdict in verdicts:
-        table.add_row(Text(verdict.stage), Text(verdict.kind, _STYLES[verdict.kind]), Text("\n".join(_lines(verdict))))
+        what = visible("\n".join(_lines(verdict)))
+        table.add_row(Text(visible(verdict.stage)), Text(verdict.kind, _STYLES[verdict.kind]), Text(what))
     return table
 
 
