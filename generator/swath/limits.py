@@ -5,8 +5,8 @@ Self-managed instances may set some of them; `ci.max_jobs` and `ci.needs` of swa
 Sources, read 2026-11-22 (texts of GitLab 19): LIM https://docs.gitlab.com/administration/cicd/limits/ ·
 YAML https://docs.gitlab.com/ci/yaml/ · DSP https://docs.gitlab.com/ci/pipelines/downstream_pipelines/ ·
 JOBS https://docs.gitlab.com/ci/jobs/ · STUCK GitLab's `app/services/ci/stuck_builds/drop_pending_service.rb`, read
-2026-11-28 · LINUX execve(2) · RUNNER gitlab-runner 19.4, executors/docker: graceful exit of the build container, read
-2026-11-25.
+2026-11-28 · LINUX execve(2) · RUNNER gitlab-runner 19.4, graceful exit of the build container:
+executors/docker/internal/wait/wait.go, shells/bash.go, read 2026-11-28.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ PENDING_LIMIT_S: Final = 24 * 3600  # a job that waits for a runner for longer i
 NO_RUNNER_LIMIT_S: Final = 3600  # the same, where no runner that is online has all of its tags. STUCK
 VARIABLE_BYTES: Final = 128 * 1024 - 1  # of one variable's NAME=value: MAX_ARG_STRLEN. LINUX
 CHILD_VARIABLE_BYTES: Final = 64 * 1024  # of what this project writes into one variable: half of the above
-# From SIGTERM, when a job is cancelled or its runner goes down, to SIGKILL, with the Docker executor. A service in the
-# job's own container hears the signal at the same moment as we do. RUNNER
+# From SIGTERM, when a job is cancelled or its runner goes down, to SIGKILL, with the Docker executor: what all versions
+# give. Newer ones stop the container after it, with another 10 s of the engine's. The runner goes through the processes
+# of the job's container from the highest id down, and waits up to 6 s for the end of each, looking once a second: a
+# service hears the signal before we do. RUNNER
 STOP_S: Final = 10.0
 SERVICE_STOP_S: Final = 6.0  # of it, for a service to end; the rest is for what it has left
+SIGNAL_GAP_S: Final = 2.0  # between the end of a service that heard it first, and our own signal
 
 RESERVED_JOB_NAMES: Final = frozenset(
     {

@@ -232,3 +232,20 @@ def test_long_names_fit_a_file_and_are_told_apart_behind_the_cut() -> None:
     names = {log_name(stage("ä" + "a" * 300 + end)) for end in "bc"}
     assert len(names) == 2
     assert max(map(len, names)) <= 255
+
+
+@pytest.mark.parametrize("outcome", [GOOD, BAD])
+@pytest.mark.parametrize("takes_s", [0.0, 3600.0])
+@pytest.mark.parametrize("stop_at", [0, 1])
+def test_what_a_signal_may_have_ended_counts_when_no_stop_follows(
+    monkeypatch: pytest.MonkeyPatch, outcome: Outcome, takes_s: float, stop_at: int
+) -> None:
+    monkeypatch.setattr("swath.execute.attempts._LONG_S", 0.0 if takes_s else 60.0)
+    house = House([outcome], stop=Pauses(stop_at))
+    attempts = Attempts(house.service, house.shell, lambda _: None, lambda *_: None, signal_gap_s=2.0)
+    ending = attempts.run(STAGE, (), StageOptions(Resources(), None, 0), house.log, house.stop)
+    is_asked = outcome is BAD or takes_s > 0
+    assert house.stop.asked == ([2.0] if is_asked else [])
+    is_good = outcome is GOOD and not (is_asked and stop_at)
+    assert (ending.outcome.exit_code == 0, ending.attempts) == (is_good, 1)
+    assert (ending.outcome.ended_by == "stop") == (outcome is GOOD and not is_good)

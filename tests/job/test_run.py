@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -228,6 +229,31 @@ def test_sigterm_ends_a_job_in_good_order(house: JobBench, seen: Path) -> None:
     assert "swath: the job was stopped; what it has finished is kept" in said
     assert (bench.root / ".swath/logs/learn.log").exists()
     assert "learning" in (bench.root / ".swath/logs/learn.log").read_text()
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, children) for each in (child, *descendants(child))]
+
+
+def test_a_service_that_the_runner_signals_before_the_job_has_not_failed(house: JobBench, seen: Path) -> None:
+    """The runner goes from the highest process id down, and waits for the end of each, looking once a second."""
+    pipeline = house.pipeline()
+    pipeline.run("cut")
+    (seen / "slow").touch()
+    job = pipeline.start("learn", pipeline.clone())
+    while not (seen / "started").exists():
+        time.sleep(0.05)
+    for pid in sorted(descendants(job.pid), reverse=True):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    time.sleep(1.2)
+    job.send_signal(signal.SIGTERM)
+    said, _ = job.communicate(timeout=60)
+    assert job.returncode == 130, said
+    assert "swath: the job was stopped; what it has finished is kept" in said
+    assert not (house.far / fragment_path(pipeline.environ["SWATH_PIPELINE"], 1, "learn")).exists()
 
 
 def test_a_job_that_is_killed_between_push_and_fragment_restores(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _BACK_OFF_S: Final = 1.0
 _LONGEST_BACK_OFF_S: Final = 60.0
+_LONG_S: Final = 60.0  # a command that took so long is worth a pause
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@-]+")
 
 
@@ -99,12 +100,15 @@ class Attempts:
     Attributes:
         prepare: told before each attempt: stale outputs go away.
         started: told of each attempt's number.
+        signal_gap_s: how long after the command's end a stop may be told that has ended it; 0: never. Then neither a
+            failure nor, of a long command, a success is one.
     """
 
     start_service: ServiceStarter
     start_shell: ShellStarter
     prepare: Callable[[Stage], None]
     started: Callable[[Stage, int], None]
+    signal_gap_s: float = 0.0
 
     def run(
         self, stage: Stage, gpus: tuple[int, ...], options: StageOptions, log: BinaryIO, stop: threading.Event
@@ -120,6 +124,7 @@ class Attempts:
             self.started(stage, attempt)
             last = self._attempt(stage, gpus, options, log, stop)
             wall_s, cpu_s, peak = wall_s + last.wall_s, cpu_s + last.cpu_s, max(peak, last.peak_memory_bytes)
+            last = self._unless_stopped(last, stop)
             if last.exit_code and not stop.is_set() and attempt <= options.retries:
                 pause_s = min(_BACK_OFF_S * 2 ** (attempt - 1), _LONGEST_BACK_OFF_S)
                 log.write(f"swath: {last.reason}; attempt {attempt + 1} in {pause_s:g} s\n".encode())
@@ -127,6 +132,14 @@ class Attempts:
                 if not stop.is_set():
                     continue
             return Ending(replace(last, wall_s=wall_s, cpu_s=cpu_s, peak_memory_bytes=peak), attempt)
+
+    def _unless_stopped(self, last: Outcome, stop: threading.Event) -> Outcome:
+        """The outcome, when it is sure that no signal has brought it about."""
+        if not self.signal_gap_s or not (last.exit_code or last.wall_s >= _LONG_S):
+            return last
+        if stop.wait(self.signal_gap_s) and not last.exit_code:
+            return replace(last, exit_code=EXIT_TERMINATED, reason=STOPPED, ended_by="stop")
+        return last
 
     def _attempt(
         self, stage: Stage, gpus: tuple[int, ...], options: StageOptions, log: BinaryIO, stop: threading.Event

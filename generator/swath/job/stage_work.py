@@ -27,6 +27,7 @@ from swath.job.merge_train import training_refused
 from swath.job.plain_command import PlainCommands
 from swath.job.scratch import SCRATCH, Scratch
 from swath.job.space import check_space, make_room, note_use
+from swath.limits import SIGNAL_GAP_S
 from swath.model.content import Content, content_from_lock_item
 from swath.model.fragment import FileRecord, StageRecord
 from swath.model.lock_entry import entry_hash, fills_run_cache, items_by_path, run_cache_key
@@ -235,6 +236,7 @@ class StageWork:
             start_shell=self._plain.start,
             prepare=lambda stage: remove_outputs(tools.disk, stage),
             started=lambda *_: None,
+            signal_gap_s=SIGNAL_GAP_S,
         )
         path = self.log_path(stage)
         path.parent.mkdir(parents=True, exist_ok=True)
