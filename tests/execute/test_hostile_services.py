@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from support.docker_engine import BUSYBOX_IMAGE
+from support.plain_repository import make_repository
 from swath.errors import UserError
 
 if TYPE_CHECKING:
@@ -105,3 +109,70 @@ def test_what_is_kept_is_not_followed_into_the_container(bench: Bench, host: Pat
     message = "the output out, which the stage goes on from .persist., has a link that leads out of it: 'host' -> "
     with pytest.raises(UserError, match=message):
         bench.run_script('cat "$2/host/secret"', arguments=kept, keep_outputs=True)
+
+
+# Through a whole run: what reaches the cache, and what the next stage gets to see.
+
+SERVICE = """
+name: task
+kind: processing
+description: Run a script.
+entrypoint: [sh, task.sh]
+image: {build: .}
+parameters:
+  - {name: folder, type: directory, direction: input}
+  - {name: script, type: file, direction: input, required: true}
+  - {name: out, type: directory, direction: output, required: true}
+"""
+WORKFLOW = """
+stages:
+  make:
+    cmd: swath exec task --script make.sh --out made
+    deps: [services/task, make.sh]
+    outs: [made]
+  read:
+    cmd: swath exec task --script read.sh --folder made --out read
+    deps: [services/task, read.sh, made]
+    outs: [read]
+"""
+TASK = """
+while [ $# -gt 0 ]; do eval "${1#--}=\\$2"; shift 2; done
+. "./$script"
+"""
+
+
+def swath_run(root: Path) -> tuple[int, str]:
+    """Exit code and stderr of `swath run` with containers."""
+    words = [sys.executable, "-m", "swath", "run", "--runtime", "docker"]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def holds(folder: Path, text: bytes) -> list[Path]:
+    """The files below a folder that hold a text."""
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
+
+
+def test_neither_the_cache_nor_the_next_stage_gets_what_is_the_hosts(tmp_path: Path, host: Path) -> None:
+    root = tmp_path / "repository"
+    files = {"services/task/service.yaml": SERVICE, "services/task/task.sh": TASK, "dvc.yaml": WORKFLOW}
+    files["services/task/Dockerfile"] = f"FROM {BUSYBOX_IMAGE}\nCOPY . /opt/service\n"
+    files |= {
+        "make.sh": f'mkdir "$out"; ln -s {host}/secret "$out/link"',
+        "read.sh": 'mkdir "$out"; cat "$folder"/* >"$out/all"',
+    }
+    make_repository(root, files)
+    code, said = swath_run(root)
+    assert code == 4, said
+    assert f"its output made has a link that leads out of it: 'link' -> '{host}/secret'" in said
+    assert holds(root / ".dvc", b"the host's") == []
+    (root / "make.sh").write_text('mkdir "$out"; echo good >"$out/file"; ln -s file "$out/link"')
+    assert swath_run(root)[0] == 0
+    assert (root / "read/all").read_text() == "good\ngood\n"
+    (root / "made/folder").mkdir()
+    (root / "made/folder/link").symlink_to(host / "parent")
+    (root / "read.sh").write_text('mkdir "$out"; cat "$folder"/folder/link/file >"$out/all"')
+    code, said = swath_run(root)
+    assert f"'made/folder/link' is a link to '{host}/parent'" in said
+    assert code != 0
+    assert holds(root / ".dvc", b"the host's") == []

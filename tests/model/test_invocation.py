@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from swath.model.invocation import Invocation, Outcome, Volume
+import pytest
+
+from swath.model.invocation import Invocation, Origins, Outcome, Volume
 from swath.model.service import Resources, Service
 
 
@@ -28,3 +30,11 @@ def test_an_invocation_has_no_gpu_no_limit_and_keeps_no_outputs() -> None:
 def test_an_outcome_is_of_good_end_and_lasting_fault() -> None:
     assert Outcome(0) == Outcome(0, "", 0.0, 0.0, 0, temporary=False)
     assert Outcome(75, temporary=True) != Outcome(75)
+
+
+@pytest.mark.parametrize(
+    ("path", "output"),
+    [("out", "out"), ("out/a/b", "out"), ("outer", None), ("a", None), ("a/b/c", "a/b"), (".", None), ("", None)],
+)
+def test_the_output_around_a_path(path: str, output: str | None) -> None:
+    assert Origins(frozenset({"out", "a/b"})).output_around(path) == output

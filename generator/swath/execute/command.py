@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from swath.errors import Finding, FindingsError, Place, UserError
 from swath.load.service_cache import remembered_service
 from swath.model.arguments import ArgumentProblem, Arguments, parse_arguments, repository_path, volume_of
-from swath.model.invocation import Invocation, Volume
+from swath.model.invocation import Invocation, Origins, Volume
 from swath.model.volumes import needed_volumes
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Workplace:
         volumes: all volumes of swath.yaml.
         environment: further variables for the service.
         keep_outputs: outputs that are there stay, since the caller has removed what must go.
+        origins: where the files of the workspace come from.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Workplace:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     keep_outputs: bool = False
+    origins: Origins = Origins()
 
 
 def invocation_from_words(words: Sequence[str], workplace: Workplace) -> Invocation:
@@ -78,6 +80,7 @@ def invocation_from_words(words: Sequence[str], workplace: Workplace) -> Invocat
         timeout_s=float(service.timeout) if service.timeout else None,
         environment=workplace.environment,
         keep_outputs=workplace.keep_outputs,
+        origins=workplace.origins,
     )
 
 

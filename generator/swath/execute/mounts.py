@@ -6,8 +6,11 @@ The repository appears at one fixed path, so a service sees the same paths on ev
                                 (folders whole) and the service's folder, at their repository paths
     /swath/volumes/<name>       the volumes that the arguments name
     /tmp, /var/tmp, /run, /swath/home    folders of the attempt
-    the path of the cache       when an input holds links into it, or into anything else: the target, at its own path,
-                                read-only, since a link says this path
+    the path of the cache       when an input holds links into it, at its own path, read-only, since the links say it
+    other places                when an input that no stage makes holds links to them: the user has put them there
+
+What a stage makes leads to itself and to DVC's cache, or nothing is mounted and the stage that reads it does not start:
+a service in a container cannot leave such links behind (`files/left_behind.py`), but others may have.
 
 Mount points in folders of the attempt are made here, by the caller: made by the engine they would belong to root.
 Called by `execute/staging.py`.
@@ -19,6 +22,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import UserError
@@ -27,7 +31,7 @@ from swath.model.arguments import volume_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from swath.model.invocation import ArgumentValue, Invocation, Volume
+    from swath.model.invocation import ArgumentValue, Invocation, Origins, Volume
     from swath.model.service import Parameter
 
 REPOSITORY: Final = "/swath/repository"
@@ -36,6 +40,7 @@ HOME: Final = "/swath/home"
 _OWN_FOLDERS: Final = {"tree": REPOSITORY, "home": HOME, "tmp": "/tmp", "var-tmp": "/var/tmp", "run": "/run"}  # noqa: S108 - the container's own
 # What an image and the engine put here is never replaced by what a link on this machine points to.
 _SYSTEM: Final = ("/dev", "/etc", "/proc", "/run", "/sys", VOLUMES, HOME, "/swath/scratch", "/opt/service")
+_SYSTEM_HERE: Final = ("/dev", "/etc", "/proc", "/run", "/sys")
 # Where DVC keeps an object: <cache>/files/md5/ab/cdef…; before DVC 3 <cache>/ab/cdef….
 _CACHE_OBJECT: Final = re.compile(r"(.+)/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?", re.DOTALL)
 
@@ -107,7 +112,8 @@ def layout_in(folder: Path, invocation: Invocation) -> Layout:
         Path(bind.source).mkdir()
     declared = [*inputs, *paths.volumes.values()]
     binds = sorted(
-        [*own, *declared, *_link_targets(inputs, declared)], key=lambda bind: (bind.target.count("/"), bind.target)
+        [*own, *declared, *_link_targets(invocation.origins, inputs, declared)],
+        key=lambda bind: (bind.target.count("/"), bind.target),
     )
     for bind in binds:
         _make_mount_point(bind, own, binds)
@@ -161,10 +167,27 @@ class _Paths:
                 f"the input {value!r} of the service {name} is the whole repository, or more",
                 hint="give the service only the folders that it reads",
             )
-        source = self._on_machine(value).resolve()
-        if not source.exists():
+        place = self._on_machine(value)
+        source = os.path.realpath(place)
+        if not os.path.exists(source):
             raise UserError(f"the input {value!r} of the service {name} is not there")
-        self.inputs[target] = Bind(str(source), target)
+        self._check_input(place, source)
+        self.inputs[target] = Bind(source, target)
+
+    def _check_input(self, place: Path, source: str) -> None:
+        """See that an input that a stage makes lies in it, or in the cache, whatever links are on the way to it."""
+        if not place.is_relative_to(self._root):
+            return
+        origins, inside = self._invocation.origins, place.relative_to(self._root)
+        links = [way for way in (*reversed(inside.parents), inside) if (self._root / way).is_symlink()]
+        output = origins.output_around(inside.as_posix())
+        made = [way for way in links if output is not None and way.is_relative_to(output)]
+        if made and output is not None and not _is_in_cache(origins, source):
+            is_itself = str(made[0]) == output  # whatever it leads to is not what the stage made
+            if is_itself or not _is_below(source, os.path.realpath(self._root / output)):
+                raise _leads_out(made[0].as_posix(), os.readlink(self._root / made[0]))
+        if links and any(_is_below(source, path) for path in _SYSTEM_HERE):
+            raise UserError(f"the input {inside} is a link into {source}, which no service sees")
 
     def _add_output(self, value: str, target: str, *, is_directory: bool) -> None:
         name = self._invocation.service.name
@@ -232,24 +255,74 @@ def _check_overlaps(invocation: Invocation, outputs: dict[str, StagedOutput], in
                 )
 
 
-def _link_targets(inputs: Iterable[Bind], declared: Iterable[Bind]) -> list[Bind]:
-    """Binds for what the links in `inputs` point to and `declared` does not show, at the paths that the links say."""
+def _link_targets(origins: Origins, inputs: Iterable[Bind], declared: Iterable[Bind]) -> list[Bind]:
+    """Binds for what the links in `inputs` point to and `declared` does not show, at the paths that the links say.
+
+    Raises:
+        UserError: a link in something that a stage made leads neither into it nor into the cache.
+    """
     shown = [*declared, *(Bind("", path) for path in _SYSTEM)]
     added: list[Bind] = []
-    for target, path in (pair for bind in inputs for pair in _links(bind)):
-        if Bind("", target).covers(REPOSITORY) or any(bind.covers(target) for bind in shown):
+    for link in (link for bind in inputs for link in _links(bind)):
+        if Bind("", link.says).covers(REPOSITORY) or any(bind.covers(link.says) for bind in shown):
             continue
-        cached = _CACHE_OBJECT.fullmatch(target)
-        machine = Path(path[: -len(target) + len(cached[1])] if cached and path.endswith(target) else path)
-        if machine.exists():
-            bind = Bind(str(machine.resolve()), cached[1] if cached and path.endswith(target) else target)
-            shown.append(bind)
-            added.append(bind)
+        source = os.path.realpath(link.source)
+        if not os.path.exists(source) or any(_is_below(source, path) for path in _SYSTEM_HERE):
+            continue
+        cache = _cache_around(origins, link, source)
+        if cache is None and origins.output_around(link.place):
+            raise _leads_out(link.place, link.text)
+        bind = cache or Bind(source, link.says)
+        shown.append(bind)
+        added.append(bind)
     return _outermost(added)
 
 
-def _links(bind: Bind) -> Iterator[tuple[str, str]]:
-    """What each link below `bind` says: as a path in the container, and on this machine."""
+def _cache_around(origins: Origins, link: _Link, source: str) -> Bind | None:
+    """The whole cache, when a link says the path of an object in it: hundreds of links need one mount."""
+    cached = _CACHE_OBJECT.fullmatch(link.says)
+    if cached is None or not link.source.endswith(link.says) or not _is_in_cache(origins, source):
+        return None
+    return Bind(os.path.realpath(link.source[: -len(link.says) + len(cached[1])]), cached[1])
+
+
+def _is_in_cache(origins: Origins, source: str) -> bool:
+    """Whether a path without links is that of an object in DVC's cache."""
+    if _CACHE_OBJECT.fullmatch(source) is None or not os.path.isfile(source):
+        return False
+    return origins.cache is None or _is_below(source, os.path.realpath(origins.cache))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _leads_out(place: str, text: str) -> UserError:
+    return UserError(
+        f"{place!r} is a link to {text!r}: what a stage makes may lead only to itself and to DVC's cache",
+        hint=f"remove it, then restore what the stage made: dvc checkout --force {quote(place)}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A link in an input.
+
+    Attributes:
+        place: where it is, from the root.
+        text: what it says.
+        says: that, as a path in the container.
+        source: that, as a path on this machine; links in it are not resolved.
+    """
+
+    place: str
+    text: str
+    says: str
+    source: str
+
+
+def _links(bind: Bind) -> Iterator[_Link]:
+    """Each link below `bind`."""
     folders = [(bind.source, bind.target)]
     while folders:
         here, seen = folders.pop()
@@ -259,8 +332,10 @@ def _links(bind: Bind) -> Iterator[tuple[str, str]]:
             continue
         for entry in entries:
             if entry.is_symlink():
-                said = os.readlink(entry.path)
-                yield os.path.normpath(f"{seen}/{said}" if said[0] != "/" else said), os.path.normpath(Path(here, said))
+                text = os.readlink(entry.path)
+                says = os.path.normpath(f"{seen}/{text}" if text[0] != "/" else text)
+                place = os.path.relpath(f"{seen}/{entry.name}", REPOSITORY)
+                yield _Link(place, text, says, os.path.normpath(os.path.join(here, text)))
             elif entry.is_dir():
                 folders.append((entry.path, f"{seen}/{entry.name}"))
 

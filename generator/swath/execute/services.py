@@ -13,6 +13,7 @@ from swath.execute.scratch import drop_scratch, open_scratch, scratch_path
 from swath.load.options import stage_options
 from swath.load.services import load_service
 from swath.load.volumes import read_volumes
+from swath.model.invocation import Origins
 from swath.model.shell_words import first_service
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ class Services:
         in_ci: what swath.yaml says for CI alone counts as well.
         scratch: the folder that a command keeps between its attempts, which the caller looks after; None: one in
             `.dvc/tmp`, emptied when the work is another.
+
+    Attributes:
+        origins: where the files of the workspace come from; set it when the graph is known.
     """
+
+    origins = Origins()
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class Services:
             volumes=self._volumes,
             environment={"DVC_ROOT": str(self._root), "DVC_STAGE": stage.name},
             keep_outputs=any(out.persist for out in stage.outs),
+            origins=self.origins,
         )
         invocation = replace(
             invocation_from_words(words, workplace),

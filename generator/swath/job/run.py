@@ -45,6 +45,7 @@ from swath.load.services import load_services
 from swath.load.settings import load_settings
 from swath.load.workflows import load_workflows
 from swath.model.fragment import StageRecord
+from swath.model.invocation import Origins
 from swath.model.units import Size, counted
 from swath.record.merge import merge_fragments
 from swath.schema.decisions_text import decode
@@ -264,6 +265,7 @@ def _tools(repository: Repository, opened: _Opened, entries: Mapping[str, LockEn
         runners_cache=around.shared or _is_kept_by_a_runner(repository, around.environ),
         environ={**around.environ, RUNTIME_VARIABLE: runtime},  # for a `swath exec` inside a longer shell command
     )
+    tools.services.origins = Origins(graph.output_paths, repository.cache_dir)
     return tools
 
 

@@ -40,6 +40,7 @@ from swath.local.project import Project, read_project, stage_order
 from swath.local.scheduler import Hooks, Schedule, run_tasks
 from swath.local.services import Services
 from swath.local.stage_work import StageReport, StageWork, Tools
+from swath.model.invocation import Origins
 from swath.model.units import counted
 from swath.plan.decide import decide
 
@@ -199,6 +200,7 @@ class _Run:
         summary.unchanged = len(names) - len(set(names) & {*summary.reports, *tasks})
         self._watcher.planned(decisions, self._durations.known, self._machine.jobs)
         if tasks:
+            self._services.origins = Origins(project.graph.output_paths, self._repository.cache_dir)
             stages = [graph.stages[name] for name in tasks]
             work = self._work(workspace, forced, _write_ignores(self._repository, project.graph, stages))
             self._schedule(project, graph.only(tasks), work, summary)

@@ -35,6 +35,11 @@ class StageGraph:
     upstream: Mapping[str, tuple[str, ...]]
     downstream: Mapping[str, tuple[str, ...]]
 
+    @property
+    def output_paths(self) -> frozenset[str]:
+        """What all stages make, from the root."""
+        return frozenset(out.path for stage in self.stages.values() for out in stage.outs)
+
     def behind(self, names: Iterable[str]) -> set[str]:
         """The named stages and all stages that need them."""
         return _reach(self.downstream, names)

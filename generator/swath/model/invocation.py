@@ -40,6 +40,25 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Origins:
+    """Where the files of a workspace come from: it decides where a link in an input may lead.
+
+    Attributes:
+        outputs: paths from the root that stages make.
+        cache: DVC's cache folder, absolute; None: not known, so that whatever has its form counts.
+    """
+
+    outputs: frozenset[str] = frozenset()
+    cache: str | None = None
+
+    def output_around(self, path: str) -> str | None:
+        """The output of a stage that a path (from the root) is, or lies in; None: no stage makes it."""
+        parts = path.split("/")
+        ways = ("/".join(parts[:number]) for number in range(1, len(parts) + 1))
+        return next((way for way in ways if way in self.outputs), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """A service with checked arguments, ready to start.
 
@@ -55,6 +74,7 @@ class Invocation:
         gpus: numbers of the GPUs it may see.
         environment: further variables, DVC_ROOT and DVC_STAGE among them.
         keep_outputs: outputs that are there stay (DVC's `persist`); who says so has removed what must go.
+        origins: where its inputs may come from.
     """
 
     service: Service
@@ -69,6 +89,7 @@ class Invocation:
     timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     keep_outputs: bool = False
+    origins: Origins = Origins()
 
 
 @dataclass(frozen=True, slots=True)
