@@ -16,6 +16,7 @@ ROOT: Final = Path(swath.__file__).parent
 LAYERS: Final = (
     {"__main__"},
     {"cli"},
+    {"clean"},
     {"local", "job", "report"},
     {"record", "images"},
     {"execute", "emit", "plan", "lint", "gitlab"},

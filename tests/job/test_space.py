@@ -132,6 +132,19 @@ def test_using_an_object_is_noted(tmp_path: Path) -> None:
     assert all(path.stat().st_atime > time.time() - 60 and path.stat().st_mtime == 1 for path in files)
 
 
+def test_a_file_whose_use_is_noted_is_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    repository = make_repository(tmp_path, {"a": "1"})
+    hasher = Hasher(repository)
+    cache = Cache(repository, hasher)
+    content = hasher.content(str(tmp_path / "a"))
+    assert content is not None
+    cache.store(str(tmp_path / "a"), content, None)
+    os.utime(cache.path(content), (1, 1))
+    note_use(cache, [content])
+    assert os.stat(cache.path(content)).st_atime > time.time() - 60
+    assert caplog.messages == []
+
+
 def test_too_little_is_told_with_figures(tmp_path: Path) -> None:
     with pytest.raises(PassingFaultError) as caught:
         check_space(str(tmp_path), str(tmp_path / "cache"), 0, 2**60)

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "image": ("image", "Push Swath's own image, and list the images of all services."),
     "job": ("job", "What GitLab jobs call: run stages, record results."),
     "runner": ("runner", "Write the configuration of the GitLab runners."),
+    "gc": ("gc", "Remove what no branch, tag, experiment or running pipeline names."),
     "verify": ("verify", "Run recorded stages again, and say which give something else."),
     "service": ("service", "List, show, make, build and test services."),
 }

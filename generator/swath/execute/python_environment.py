@@ -16,7 +16,7 @@ import platform
 import re
 import sys
 from _blake2 import blake2b  # hashlib would load OpenSSL: 4 ms before every service
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -113,6 +113,8 @@ def make_environment(
         InterruptedRunError: `stop` was set.
     """
     if wanted.is_made():
+        with suppress(OSError):  # not ours: whoever made it cleans it
+            os.utime(wanted.folder)  # `swath gc` removes what nobody has used for long
         return
     wanted.folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(wanted.folder.with_name(f"{wanted.folder.name}.lock"), stop):

@@ -77,7 +77,8 @@ def note_use(cache: Cache, contents: Iterable[Content]) -> None:
     """Note on objects that they are in use."""
     now = time.time_ns()
     for content in contents:
-        for value in (content.value, *(file.value for file in (cache.sound_files(content) or ()) if content.is_folder)):
+        inner = cache.sound_files(content) or () if content.is_folder else ()
+        for value in (content.value, *(file.value for file in inner)):
             path = cache.path(type(content)(value, legacy=content.legacy))
             with contextlib.suppress(OSError):  # another user's: its age tells
                 os.utime(path, ns=(now, os.stat(path).st_mtime_ns))

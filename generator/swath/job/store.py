@@ -41,18 +41,11 @@ def unprotected(environ: Mapping[str, str]) -> str:
     return "; if it is, as a protected one: this branch is not protected, and gets none of those"
 
 
-def store_of(
-    repository: Repository, environ: Mapping[str, str], patience: Patience = _USUAL
-) -> tuple[RemoteStore | None, str]:
-    """The default remote, and what to say when there is none.
-
-    The file that SWATH_DVC_CONFIG names is laid over the repository's settings first.
-
-    Args:
-        patience: with the remote, unless SWATH_REMOTE_WAIT says how long.
+def lay_settings_over(repository: Repository, environ: Mapping[str, str]) -> None:
+    """Lay the file that SWATH_DVC_CONFIG names over the repository's settings.
 
     Raises:
-        UserError: it is set up wrongly.
+        UserError: it cannot be read, or the variable is no path.
     """
     settings = environ.get(SETTINGS_VARIABLE)
     if settings:
@@ -63,6 +56,20 @@ def store_of(
     elif environ.get("GITLAB_CI"):
         hint = f"{SETTINGS_VARIABLE} is not set here: a variable of the type File (Settings > CI/CD > Variables)"
         repository.when_refused = hint + unprotected(environ)
+
+
+def store_of(
+    repository: Repository, environ: Mapping[str, str], patience: Patience = _USUAL
+) -> tuple[RemoteStore | None, str]:
+    """The default remote, and what to say when there is none; with the settings that SWATH_DVC_CONFIG names.
+
+    Args:
+        patience: with the remote, unless SWATH_REMOTE_WAIT says how long.
+
+    Raises:
+        UserError: it is set up wrongly.
+    """
+    lay_settings_over(repository, environ)
     if not repository.config["core"].get("remote"):
         return None, "there is no DVC remote: nothing can be restored"
     return RemoteStore(repository, patience=patience_of(environ, patience)), ""

@@ -1,0 +1,169 @@
+"""`swath gc`: which places are cleaned, and what is read for each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from swath.clean.collect import Collector, Removed
+from swath.clean.owner import check_owner
+from swath.clean.references import References
+from swath.clean.revisions import (
+    add_sources,
+    check_whole,
+    committed,
+    in_work_tree,
+    is_git_here,
+    linked_values,
+    repository_ids,
+    server_refs,
+)
+from swath.dvc_border.lock import repository_lock
+from swath.dvc_border.patience import Patience
+from swath.dvc_border.remote_files import RemoteFiles
+from swath.dvc_border.remote_listing import cache_as_remote, forget_index
+from swath.errors import UserError
+from swath.local.run import run_lock
+from swath.model.units import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from swath.dvc_border.repository import Repository
+
+LEAST_AGE_S: Final = 24 * 3600  # in a remote: less could be of a pipeline that runs
+_AT_ONCE: Final = Patience(pauses_s=())
+
+
+@dataclass(frozen=True, slots=True)
+class GcOptions:
+    """What a user says.
+
+    Attributes:
+        age_s: what has changed within so many seconds stays.
+        dry_run: only say what would go.
+        claims: the place is this repository's alone.
+        pause: waits so many seconds.
+    """
+
+    age_s: float
+    dry_run: bool = False
+    claims: bool = False
+    pause: Callable[[float], object] = time.sleep
+
+
+def clean_remote(repository: Repository, name: str | None, options: GcOptions) -> Removed:
+    """Remove from a remote what nobody names.
+
+    Args:
+        name: of the remote; None: the default one.
+
+    Raises:
+        UserError: it is not known what is named, or whose the remote is.
+        PassingFaultError: the remote or the Git server does not answer.
+    """
+    if options.age_s < LEAST_AGE_S:
+        age = Duration(options.age_s)
+        message = f"--older-than {age}: in a remote, what is younger than a day may be of a pipeline that runs"
+        raise UserError(message, hint=f"say {Duration(LEAST_AGE_S)} or more")
+    files = RemoteFiles(repository, name)
+    place = f"the DVC remote {files.name!r}"
+    top = _top(repository)
+    _see_owner(files, place, top, options)
+    with server_refs(top, os.environ) as fetch:
+        since = time.time() - options.age_s
+        calls: list[None] = []
+
+        def named() -> References:
+            if calls:
+                fetch()
+            calls.append(None)
+            return _named(repository, top, since)
+
+        collector = Collector(place, files, named, _in_cache(repository), since)
+        if options.dry_run:
+            return collector.look()
+        removed = collector.clean(options.pause)
+    if removed.files:
+        forget_index(repository, files.name)
+    return removed
+
+
+def clean_cache(repository: Repository, folder: str | None, options: GcOptions) -> Removed:
+    """Remove from a cache what nobody names.
+
+    Args:
+        folder: another cache than the repository's: the one that a runner's jobs share.
+
+    Raises:
+        UserError: it is not known what is named, or whose the cache is.
+        PassingFaultError: `swath run` or DVC is at work here.
+    """
+    if folder is not None:
+        if not os.path.isdir(folder):
+            raise UserError(f"there is no cache {folder}", hint="see `runners` in swath.yaml")
+        repository.set_over({"cache": {"dir": folder}})
+    place, top = f"the cache {repository.cache_dir}", _top(repository)
+    files = cache_as_remote(repository, _AT_ONCE)
+    if not Path(repository.cache_dir).is_relative_to(repository.checkout):
+        _see_owner(files, place, top, options)
+    since = time.time() - options.age_s
+    collector = Collector(place, files, lambda: _named(repository, top, since), lambda _: None, since)
+    if options.dry_run:
+        return collector.look()
+    with run_lock(repository), repository_lock(repository):
+        return collector.clean(lambda _: None)
+
+
+def _top(repository: Repository) -> Path:
+    """The top of the Git repository.
+
+    Raises:
+        UserError: there is none, or it is shallow.
+    """
+    if not is_git_here(repository.root):
+        message = "this is no Git repository with a commit: it is not known what may go"
+        raise UserError(message, hint="swath gc works by what branches, tags and experiments name")
+    check_whole(repository.checkout)
+    return repository.checkout
+
+
+def _see_owner(files: RemoteFiles, place: str, top: Path, options: GcOptions) -> None:
+    if not options.dry_run:
+        check_owner(files, place, repository_ids(top), claims=options.claims)
+
+
+def _named(repository: Repository, top: Path, since: float) -> References:
+    """What Git, the work tree, and finished stages that are in no lock yet name."""
+    references = References()
+    add_sources(references, committed(top, since))
+    add_sources(references, in_work_tree(top))
+    references.values.update(linked_values(top, repository.cache_dir))
+    for text in _journals(top):
+        references.add_text(text)
+    return references
+
+
+def _journals(top: Path) -> Iterator[str]:
+    """Of all DVC repositories in the checkout."""
+    for folder, folders, _ in os.walk(top):
+        if ".dvc" in folders:
+            with contextlib.suppress(OSError):
+                yield (Path(folder) / ".dvc/tmp/swath/journal.jsonl").read_text(errors="replace")
+        folders[:] = [name for name in folders if name not in {".git", ".dvc"}]
+
+
+def _in_cache(repository: Repository) -> Callable[[str], bytes | None]:
+    """Reads a listing from this machine's cache."""
+
+    def listing(value: str) -> bytes | None:
+        for base in (Path(repository.cache_dir, "files/md5"), Path(repository.cache_dir)):
+            with contextlib.suppress(OSError):
+                return (base / value[:2] / value[2:]).read_bytes()
+        return None
+
+    return listing

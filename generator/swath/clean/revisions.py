@@ -1,0 +1,261 @@
+"""What a Git repository names: locks and `.dvc` files of all its refs, of its young commits, and of its work tree.
+
+Refs of every kind count (branches, remote branches, tags, experiments, stashes), with what the servers have beyond
+them. Young commits count too, on whatever branch: a pipeline may still be running one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from swath.dvc_border.imports import address_for_job
+from swath.errors import PassingFaultError, UserError
+from swath.record.git import run_git
+from swath.schema import yaml12
+from swath.schema.lock_text import read_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from swath.clean.references import References
+    from swath.model.stage import JSONValue
+
+_OURS: Final = "refs/swath/gc"
+_SERVER_REFS: Final = ("heads", "tags", "exps")
+_USER_IN_URL: Final = re.compile(r"(?<=://)[^/\s]+@")
+_WITHOUT_PROMPT: Final = {"GIT_TERMINAL_PROMPT": "0"}
+_SKIPPED_FOLDERS: Final = frozenset({".git", ".dvc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that may name objects.
+
+    Attributes:
+        path: of its file.
+        place: where that is: a commit, or the work tree.
+        must_parse: whether it must be understood; of the past, what looks like a hash is enough.
+    """
+
+    path: str
+    place: str
+    text: str
+    must_parse: bool = True
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether DVC would read it: a lock file may be another program's."""
+        return self.path.endswith(".dvc") or os.path.basename(self.path) == "dvc.lock"
+
+
+def check_whole(top: Path) -> None:
+    """See that the clone has all of its history.
+
+    Raises:
+        UserError: it is shallow.
+    """
+    if run_git(top, "rev-parse", "--is-shallow-repository").strip() == b"true":
+        message = "this clone is shallow: what older commits name is not known here"
+        raise UserError(message, hint="fetch the rest (git fetch --unshallow); in GitLab CI: GIT_DEPTH: 0")
+
+
+def repository_ids(top: Path) -> list[str]:
+    """The first commits of HEAD's history, sorted: the same in all clones of a repository."""
+    return sorted(run_git(top, "rev-list", "--max-parents=0", "HEAD").decode().split())
+
+
+@contextlib.contextmanager
+def server_refs(top: Path, environ: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+    """Within the block, what the Git servers have is here as well, below refs of our own.
+
+    Args:
+        environ: of a job, whose token may read its own server.
+
+    Yields:
+        Fetches it again.
+
+    Raises:
+        PassingFaultError: a server does not answer, or refuses.
+    """
+    servers = run_git(top, "remote").decode().split()
+
+    def fetch() -> None:
+        for number, server in enumerate(servers):
+            specs = [f"+refs/{kind}/*:{_OURS}/{number}/{kind}/*" for kind in _SERVER_REFS]
+            url = address_for_job(run_git(top, "remote", "get-url", server).decode().strip(), environ)
+            words = ["fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--", url, *specs]
+            try:
+                run_git(top, *words, environ=_WITHOUT_PROMPT)
+            except UserError as error:
+                said = _USER_IN_URL.sub("", str(error))
+                message = f"what the Git server {server!r} has cannot be read, so it is not known what it names: {said}"
+                raise PassingFaultError(message) from error
+
+    try:
+        fetch()
+        yield fetch
+    finally:
+        refs = run_git(top, "for-each-ref", "--format=delete %(refname)", _OURS)
+        if refs.strip():
+            run_git(top, "update-ref", "--stdin", stdin=refs)
+
+
+def committed(top: Path, since: float) -> Iterator[Source]:
+    """Locks and `.dvc` files of all refs, of the index, and of commits since then; each different text once.
+
+    Args:
+        since: seconds since 1970.
+
+    Raises:
+        UserError: an object of Git is missing.
+    """
+    commits = _roots(top)
+    blobs = {blob: (path, commit[:12], True) for commit in commits for blob, path in _of_tree(top, commit)}
+    for blob, path in _of_index(top):
+        blobs.setdefault(blob, (path, "the index", True))
+    for blob, path in _of_history(top, commits, since):
+        blobs.setdefault(blob, (path, "the history", False))
+    yield from _texts(top, blobs)
+
+
+def _roots(top: Path) -> list[str]:
+    """The commits of all refs, of stashed and queued work, and of all work trees."""
+    found: dict[str, None] = {}
+    for line in run_git(top, "for-each-ref", "--format=%(objecttype) %(objectname) %(refname)").splitlines():
+        kind, commit, name = os.fsdecode(line).split(" ", 2)
+        if kind == "tag":
+            kind, commit = _peeled(top, commit)
+        if kind == "commit":
+            found[commit] = None
+        if name.endswith("stash"):  # older ones are in its log alone; parents hold what was in the index
+            found.update(dict.fromkeys(run_git(top, "log", "-g", "--format=%H %P", name, "--").decode().split()))
+    for line in run_git(top, "worktree", "list", "--porcelain").splitlines():
+        word, _, commit = line.decode(errors="replace").partition(" ")
+        if word == "HEAD" and commit.strip("0"):
+            found[commit] = None
+    return list(found)
+
+
+def _peeled(top: Path, tag: str) -> tuple[str, str]:
+    """The type and the id of what a tag means in the end."""
+    target = run_git(top, "rev-parse", "--verify", f"{tag}^{{}}").decode().strip()
+    return run_git(top, "cat-file", "-t", target).decode().strip(), target
+
+
+def names_data(path: str) -> bool:
+    """Whether a file of that path may name objects: a lock, or a `.dvc` file."""
+    return path.endswith((".lock", ".dvc"))
+
+
+def _of_tree(top: Path, commit: str) -> Iterator[tuple[str, str]]:
+    for line in run_git(top, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+        about, _, path = os.fsdecode(line).partition("\t")
+        if path and names_data(path) and about.split(" ")[1] == "blob":
+            yield about.split(" ")[2], path
+
+
+def _of_index(top: Path) -> Iterator[tuple[str, str]]:
+    for line in run_git(top, "ls-files", "--stage", "-z").split(b"\0"):
+        about, _, path = os.fsdecode(line).partition("\t")
+        if path and names_data(path) and about.startswith("10"):
+            yield about.split(" ")[1], path
+
+
+def _of_history(top: Path, commits: Sequence[str], since: float) -> Iterator[tuple[str, str]]:
+    """What commits since then brought, and what they took away."""
+    if not commits:
+        return
+    words = [
+        "log",
+        "--stdin",
+        f"--since=@{int(since)}",
+        "--format=",
+        "--raw",
+        "--no-abbrev",
+        "--no-renames",
+        "-m",
+        "--root",
+    ]
+    said = run_git(top, *words, stdin="\n".join(commits).encode() + b"\n")
+    for line in os.fsdecode(said).splitlines():
+        about, _, path = line.partition("\t")
+        words = about[1:].split(" ")
+        if about.startswith(":") and names_data(path.rstrip('"')) and len(words) > 4:
+            for mode, blob in zip(words[:2], words[2:4], strict=True):
+                if mode.startswith("10"):
+                    yield blob, path
+
+
+def _texts(top: Path, blobs: dict[str, tuple[str, str, bool]]) -> Iterator[Source]:
+    said = run_git(top, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in blobs).encode()) if blobs else b""
+    position = 0
+    for path, place, must_parse in blobs.values():
+        end = said.index(b"\n", position)
+        words = said[position:end].split()
+        if len(words) != 3:
+            message = f"{path} of {place} is not in this clone: what it names is not known"
+            raise UserError(message, hint="see whether the clone is whole: git fsck")
+        size = int(words[2])
+        yield Source(path, place, said[end + 1 : end + 1 + size].decode(errors="surrogateescape"), must_parse)
+        position = end + 1 + size + 1
+
+
+def in_work_tree(top: Path) -> Iterator[Source]:
+    """Locks and `.dvc` files as they are in the work tree, committed or not, ignored or not."""
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
+        for name in names:
+            path = os.path.join(folder, name)
+            if names_data(name) and os.path.isfile(path):
+                with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                    yield Source(os.path.relpath(path, top), "the work tree", file.read())
+
+
+def linked_values(top: Path, cache: str) -> Iterator[str]:
+    """Hashes of objects of the cache that links in the work tree lead to, whatever a lock says."""
+    base = os.path.realpath(cache)
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.islink(path):
+                target = os.path.realpath(path)
+                if target.startswith(f"{base}{os.sep}"):
+                    yield "".join(target.split(os.sep)[-2:])
+
+
+def add_sources(references: References, sources: Iterable[Source]) -> None:
+    """Add what texts name.
+
+    Raises:
+        UserError: one that DVC would read cannot be read: what it names is not known.
+    """
+    for source in sources:
+        references.add_text(source.text)
+        where = f"{source.path} of {source.place}"
+        try:
+            references.add_document(_document(source))
+        except (UserError, RecursionError) as error:
+            if source.is_ours and source.must_parse:
+                message = f"{where} cannot be read, so it is not known what it names: {error}"
+                hint = "correct it, or remove the branch, tag or experiment that has it"
+                raise UserError(message, hint=hint) from error
+
+
+def _document(source: Source) -> JSONValue:
+    if os.path.basename(source.path) == "dvc.lock":
+        with contextlib.suppress(UserError):  # one of DVC 1: in another form, or broken
+            return dict(read_lock(source.text, source.path))
+    return yaml12.parse(source.text, source.path)
+
+
+def is_git_here(top: Path) -> bool:
+    """Whether there is a Git repository, and a commit in it."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "HEAD"]
+    return subprocess.run(command, cwd=top, capture_output=True, check=False).returncode == 0

@@ -1,0 +1,49 @@
+"""`clean/environments.py`: environments that nobody has used for long."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from swath.clean.environments import clean_environments
+from swath.clean.places import GcOptions
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    for name, is_old in (("old", True), ("young", False), ("left.7.tmp", True)):
+        folder = tmp_path / "envs" / name
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin/python").write_text("12345")
+        (folder / "lib").symlink_to("/")
+        if is_old:
+            os.utime(folder, (1, 1))
+    return tmp_path / "envs"
+
+
+def clean(base: Path, *, dry_run: bool = False) -> tuple[list[str], int, int]:
+    found = clean_environments({"SWATH_CACHE_DIR": str(base.parent)}, GcOptions(30 * DAY, dry_run=dry_run))
+    return [Path(each.name).name for each in found.things], found.kept, found.things[0].size if found.things else 0
+
+
+def test_what_nobody_has_used_for_long_goes(base: Path) -> None:
+    assert clean(base, dry_run=True) == (["left.7.tmp", "old"], 1, 5)
+    assert (base / "old").exists()
+    assert clean(base) == (["left.7.tmp", "old"], 1, 5)
+    assert sorted(path.name for path in base.iterdir() if path.is_dir()) == ["young"]
+
+
+def test_one_that_is_being_made_stays(base: Path) -> None:
+    with (base / "old.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert clean(base)[0] == ["left.7.tmp"]
+    assert (base / "old").exists()
+
+
+def test_without_any_there_is_nothing_to_do(tmp_path: Path) -> None:
+    assert clean(tmp_path / "none") == ([], 0, 0)
