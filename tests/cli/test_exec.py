@@ -132,6 +132,8 @@ def test_a_checkpoint_outlives_a_failure_and_not_a_success(root: Path) -> None:
 def test_gpus_are_taken_from_those_that_the_caller_may_use(root: Path) -> None:
     shell_service(root, "a", "echo $CUDA_VISIBLE_DEVICES", "resources: {gpus: 2}\n")
     assert swath(root, "exec", "a", CUDA_VISIBLE_DEVICES="3, 5,7").stdout == "3,5\n"
+    assert swath(root, "exec", "a", CUDA_VISIBLE_DEVICES="GPU-a1,MIG-b2,7").stdout == "GPU-a1,MIG-b2\n"
+    assert swath(root, "exec", "a", CUDA_VISIBLE_DEVICES="-1").stdout == "\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

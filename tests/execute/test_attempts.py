@@ -76,14 +76,14 @@ class House:
             lambda each: self.did.append(f"prepare {each.name}"),
             lambda each, number: self.did.append(f"started {each.name} {number}"),
         )
-        return attempts.run(stage, (0, 2), StageOptions(Resources(), timeout_s, retries), self.log, self.stop)
+        return attempts.run(stage, ("0", "2"), StageOptions(Resources(), timeout_s, retries), self.log, self.stop)
 
 
 def test_a_stage_that_ends_well_runs_once() -> None:
     house = House()
     ending = house.run(retries=3)
     assert (ending.outcome.exit_code, ending.outcome.reason, ending.attempts) == (0, "", 1)
-    assert house.did == ["started train 1", "prepare train", "shell true on (0, 2)"]
+    assert house.did == ["started train 1", "prepare train", "shell true on ('0', '2')"]
     assert (house.log.getvalue(), house.stop.asked) == (b"$ true\n", [])
 
 
@@ -91,23 +91,23 @@ def test_services_and_shells_are_told_apart_and_run_in_order() -> None:
     house = House()
     house.run(replace(STAGE, cmd=("swath exec crop --size 3", "echo a > b", "swath exec crop | tee x")))
     assert house.did[2:] == [
-        "service crop --size 3 on (0, 2)",
-        "shell echo a > b on (0, 2)",
-        "shell swath exec crop | tee x on (0, 2)",
+        "service crop --size 3 on ('0', '2')",
+        "shell echo a > b on ('0', '2')",
+        "shell swath exec crop | tee x on ('0', '2')",
     ]
 
 
 def test_commands_behind_one_that_failed_do_not_run() -> None:
     house = House([GOOD, BAD])
     ending = house.run(replace(STAGE, cmd=("a", "b", "c")))
-    assert house.did[2:] == ["shell a on (0, 2)", "shell b on (0, 2)"]
+    assert house.did[2:] == ["shell a on ('0', '2')", "shell b on ('0', '2')"]
     assert (ending.outcome.exit_code, ending.outcome.reason) == (1, "it ended with 1")
 
 
 def test_each_attempt_begins_with_stale_outputs_away_and_the_first_command() -> None:
     house = House([GOOD, BAD])
     ending = house.run(replace(STAGE, cmd=("a", "b")), retries=1)
-    again = ["prepare train", "shell a on (0, 2)", "shell b on (0, 2)"]
+    again = ["prepare train", "shell a on ('0', '2')", "shell b on ('0', '2')"]
     assert house.did == ["started train 1", *again, "started train 2", *again]
     assert (ending.outcome.exit_code, ending.attempts) == (0, 2)
     assert house.log.getvalue() == b"$ a\n$ b\nswath: it ended with 1; attempt 2 in 1 s\n$ a\n$ b\n"
@@ -132,7 +132,7 @@ def test_a_stop_in_a_pause_starts_nothing_more() -> None:
     house = House([BAD] * 9, stop=Pauses(stop_at=2))
     ending = house.run(retries=9)
     assert (ending.attempts, ending.outcome.exit_code, ending.outcome.reason) == (2, 1, "it ended with 1")
-    assert [did for did in house.did if did.startswith("shell")] == ["shell true on (0, 2)"] * 2
+    assert [did for did in house.did if did.startswith("shell")] == ["shell true on ('0', '2')"] * 2
 
 
 def test_a_stop_before_the_end_of_an_attempt_allows_no_other() -> None:
@@ -152,7 +152,7 @@ def test_a_stop_between_two_commands_starts_no_other() -> None:
 
     house.log = Stopping()
     ending = house.run(replace(STAGE, cmd=("a", "b")))
-    assert house.did[2:] == ["shell a on (0, 2)"]
+    assert house.did[2:] == ["shell a on ('0', '2')"]
     assert (ending.outcome.exit_code, ending.outcome.reason, ending.outcome.temporary) == (143, "it was stopped", False)
 
 
@@ -184,7 +184,7 @@ def test_without_timeout_commands_have_none() -> None:
 def test_a_used_up_timeout_starts_no_further_command() -> None:
     house = House(takes_s=10)
     ending = house.run(replace(STAGE, cmd=("a", "swath exec crop")), timeout_s=10)
-    assert house.did[2:] == ["shell a on (0, 2)"]
+    assert house.did[2:] == ["shell a on ('0', '2')"]
     assert (ending.outcome.exit_code, ending.outcome.reason) == (143, "it took longer than its timeout of 10s")
     assert (ending.outcome.ended_by, ending.outcome.temporary) == ("timeout", False)
 

@@ -355,7 +355,7 @@ def test_a_gpu_that_is_not_there(bench: Bench) -> None:
     if Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU")
     with pytest.raises(UserError, match="install the NVIDIA Container Toolkit on this machine, or ask for no GPU"):
-        bench.run_script(COPY, gpus=(0,))
+        bench.run_script(COPY, gpus=("0",))
     assert bench.containers() == []
 
 

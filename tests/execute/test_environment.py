@@ -114,7 +114,7 @@ def test_proxies_are_for_services_with_a_network(network: bool) -> None:  # noqa
 
 
 def test_exactly_the_given_gpus_are_visible() -> None:
-    chosen = service_environment(invocation(gpus=(1, 3)), {"CUDA_VISIBLE_DEVICES": "0,1,2,3"})
+    chosen = service_environment(invocation(gpus=("1", "3")), {"CUDA_VISIBLE_DEVICES": "0,1,2,3"})
     assert chosen["CUDA_VISIBLE_DEVICES"] == "1,3"
 
 

@@ -77,7 +77,7 @@ def test_a_python_service_has_its_own_environment(root: Path, runtime: ProcessRu
 
 def test_gpus_are_those_that_were_given(root: Path, runtime: ProcessRuntime) -> None:
     shell_service(root, "gpus", "echo $CUDA_VISIBLE_DEVICES")
-    assert run(runtime, replace(invocation(root, "gpus"), gpus=(1, 3)))[1] == "1,3\n"
+    assert run(runtime, replace(invocation(root, "gpus"), gpus=("1", "MIG-3")))[1] == "1,MIG-3\n"
 
 
 def test_stale_outputs_are_gone_at_the_start(root: Path, runtime: ProcessRuntime) -> None:

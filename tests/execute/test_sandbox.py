@@ -70,10 +70,17 @@ def test_processes_are_always_limited(tmp_path: Path, asked: int | None, limit: 
 
 
 def test_gpus_are_numbered_from_0_inside(tmp_path: Path) -> None:
-    found = sandbox(tmp_path, gpus=(2, 5))
-    assert found.gpus == (2, 5)
+    found = sandbox(tmp_path, gpus=("2", "5"))
+    assert found.gpus == ("2", "5")
     assert found.environment["CUDA_VISIBLE_DEVICES"] == "0,1"
     assert "NVIDIA_VISIBLE_DEVICES" not in found.environment
+
+
+@pytest.mark.parametrize("names", [("GPU-8932", "GPU-77ab"), ("MIG-4f5e",)])
+def test_gpus_with_names_keep_them_inside(tmp_path: Path, names: tuple[str, ...]) -> None:
+    found = sandbox(tmp_path, gpus=names)
+    assert found.gpus == names
+    assert found.environment["CUDA_VISIBLE_DEVICES"] == ",".join(names)
 
 
 def test_variables_that_name_the_root_name_the_containers(tmp_path: Path) -> None:

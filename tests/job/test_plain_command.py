@@ -37,7 +37,7 @@ JOB = {
 
 def call(command: str, timeout_s: float | None = None) -> ShellCall:
     stage = Stage(name="a", file="dvc.yaml", key="a", group="a", cmd=command, wdir=".")
-    return ShellCall(stage, command, (0, 2), timeout_s)
+    return ShellCall(stage, command, ("0", "2"), timeout_s)
 
 
 @pytest.fixture

@@ -30,10 +30,11 @@ def test_memory_is_at_most_the_machines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("visible", "numbers"), [("", ()), ("0", (0,)), ("2,0", (2, 0)), (" 1 ", (1,)), ("-1", ()), ("GPU-abc", ())]
+    ("visible", "numbers"),
+    [("", ()), ("0", ("0",)), ("2,0", ("2", "0")), (" 1 ", ("1",)), ("-1", ()), ("GPU-abc", ("GPU-abc",))],
 )
 def test_visible_devices_say_which_gpus(
-    visible: str, numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    visible: str, numbers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert this_machine(1).gpus == numbers
@@ -42,13 +43,13 @@ def test_visible_devices_say_which_gpus(
 @pytest.mark.parametrize(
     ("script", "numbers"),
     [
-        ("echo 'GPU 0: A100 (UUID: x)'; echo 'GPU 1: A100 (UUID: y)'", (0, 1)),
+        ("echo 'GPU 0: A100 (UUID: x)'; echo 'GPU 1: A100 (UUID: y)'", ("0", "1")),
         ("echo 'No devices were found'", ()),
         ("exit 9", ()),
     ],
 )
 def test_the_driver_is_asked_otherwise(
-    tmp_path: Path, script: str, numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, script: str, numbers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{script}\n")

@@ -48,7 +48,7 @@ def test_a_task_that_comes_later_may_stand_first() -> None:
 
 def test_any_number_of_tasks_that_do_not_fit_holds_up_nobody() -> None:
     tasks = {f"train{n}": GPU for n in range(200)} | {f"cut{n}": CORE for n in range(40)}
-    free = Free(Machine(8, 8.0, 1, (0,)))
+    free = Free(Machine(8, 8.0, 1, ("0",)))
     assert names(ready(tasks), free, 8) == ["train0", *(f"cut{n}" for n in range(7))]
 
 
@@ -73,19 +73,19 @@ def test_a_task_that_needs_the_whole_machine_waits_for_a_bounded_number_of_other
 
 def test_what_an_overdue_task_does_not_lack_stays_in_use() -> None:
     tasks = {"held": GPU, "next": GPU, **{f"cut{n}": CORE for n in range(50)}}
-    made, free = ready(tasks), Free(Machine(4, 4.0, 1, (0,)))
+    made, free = ready(tasks), Free(Machine(4, 4.0, 1, ("0",)))
     assert names(made, free, 4) == ["held", "cut0", "cut1", "cut2"]
     for number in range(3, 20):
         free.give(CORE, ())
         assert names(made, free, 1) == [f"cut{number}"]
-    free.give(GPU, (0,))
+    free.give(GPU, ("0",))
     assert names(made, free, 1) == ["next"]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_everything_starts_and_nothing_exceeds_the_machine(data: st.DataObject) -> None:
-    machine = Machine(data.draw(st.integers(1, 4)), 4.0, 8, (5, 7))
+    machine = Machine(data.draw(st.integers(1, 4)), 4.0, 8, ("5", "7"))
     demand = st.builds(Demand, st.sampled_from([0.0, 0.5, 1.0, 4.0]), st.integers(0, 8), st.integers(0, 2))
     tasks = {f"t{n}": each for n, each in enumerate(data.draw(st.lists(demand, max_size=30)))}
     made, free, running, seen = ready(tasks, data.draw(st.integers(1, 5))), Free(machine), [], []

@@ -207,8 +207,10 @@ KEPT = "finished stages are kept in the journal for the next run"
         ("echo '<<<<<<< HEAD' > dvc.lock", f"dvc.lock: expected a mapping, found str\n  {KEPT}"),
         (
             "rm -f dvc.lock; mkdir dvc.lock",
-            ("dvc.lock: cannot be read: [Errno 21] Is a directory: '{root}/dvc.lock'\n"
-            f"  restore it from Git: git checkout -- dvc.lock; {KEPT}"),
+            (
+                "dvc.lock: cannot be read: [Errno 21] Is a directory: '{root}/dvc.lock'\n"
+                f"  restore it from Git: git checkout -- dvc.lock; {KEPT}"
+            ),
         ),
     ],
 )

@@ -14,13 +14,13 @@ from swath.errors import PassingFaultError, UserError
 from swath.local.resources import Demand, Machine
 from swath.local.scheduler import Hooks, Result, Schedule, run_tasks
 
-BIG = Machine(8, 8.0, 2**30, (0, 1))
+BIG = Machine(8, 8.0, 2**30, ("0", "1"))
 
 
 def schedule(
     before: dict[str, list[str]],
     machine: Machine = BIG,
-    work: Callable[[str, tuple[int, ...]], Result] = lambda name, gpus: "done",
+    work: Callable[[str, tuple[str, ...]], Result] = lambda name, gpus: "done",
     demands: dict[str, Demand] | None = None,
     *,
     keep_going: bool = False,
@@ -33,7 +33,7 @@ def schedule(
 def test_a_task_starts_after_all_before_it() -> None:
     order: list[str] = []
 
-    def work(name: str, gpus: tuple[int, ...]) -> Result:
+    def work(name: str, gpus: tuple[str, ...]) -> Result:
         order.append(name)
         return "done"
 
@@ -62,14 +62,14 @@ def test_keep_going_goes_on_with_what_is_free() -> None:
     [
         (Demand(cpus=2.0), Machine(8, 5.0, 1), 2),
         (Demand(memory_bytes=3), Machine(8, 8.0, 10), 3),
-        (Demand(gpus=1), Machine(8, 8.0, 1, (4, 7)), 2),
+        (Demand(gpus=1), Machine(8, 8.0, 1, ("4", "7")), 2),
         (Demand(), Machine(3, 0.0, 0), 3),
     ],
 )
 def test_what_runs_together_never_exceeds_the_machine(demand: Demand, machine: Machine, most: int) -> None:
     running, peak, lock = 0, 0, threading.Lock()
 
-    def work(name: str, gpus: tuple[int, ...]) -> Result:
+    def work(name: str, gpus: tuple[str, ...]) -> Result:
         nonlocal running, peak
         with lock:
             running += 1
@@ -85,9 +85,9 @@ def test_what_runs_together_never_exceeds_the_machine(demand: Demand, machine: M
 
 
 def test_a_gpu_belongs_to_one_task_at_a_time() -> None:
-    held: set[int] = set()
+    held: set[str] = set()
 
-    def work(name: str, gpus: tuple[int, ...]) -> Result:
+    def work(name: str, gpus: tuple[str, ...]) -> Result:
         assert not held & set(gpus)
         held.update(gpus)
         time.sleep(0.01)
@@ -119,7 +119,7 @@ def test_every_task_of_a_random_graph_is_done_once_and_in_order(data: st.DataObj
     seen: list[str] = []
     lock = threading.Lock()
 
-    def work(name: str, gpus: tuple[int, ...]) -> Result:
+    def work(name: str, gpus: tuple[str, ...]) -> Result:
         with lock:
             assert set(before[name]) <= set(seen)
             seen.append(name)
@@ -132,7 +132,7 @@ def test_every_task_of_a_random_graph_is_done_once_and_in_order(data: st.DataObj
 def test_a_bug_in_the_work_ends_the_run_and_is_told() -> None:
     started: list[str] = []
 
-    def work(name: str, gpus: tuple[int, ...]) -> Result:
+    def work(name: str, gpus: tuple[str, ...]) -> Result:
         started.append(name)
         if name == "broken":
             raise ZeroDivisionError(name)
@@ -156,12 +156,12 @@ def test_tasks_that_do_not_fit_idle_nothing() -> None:
     demands = {name: Demand(cpus=1.0, gpus=1 if name.startswith("train") else 0) for name in before}
     order: list[str] = []
 
-    def work(name: str, gpus: tuple[int, ...]) -> Result:
+    def work(name: str, gpus: tuple[str, ...]) -> Result:
         time.sleep(0.01 if gpus else 0.001)
         order.append(name)
         return "done"
 
-    result = schedule(before, Machine(4, 4.0, 1, (0,)), work, demands)
+    result = schedule(before, Machine(4, 4.0, 1, ("0",)), work, demands)
     assert len(result.done) == 240
     assert max(order.index(f"cut{n}") for n in range(40)) < 60
 
@@ -172,7 +172,7 @@ def test_tasks_that_do_not_fit_idle_nothing() -> None:
 def test_what_the_callers_tick_raises_stops_the_run_and_is_raised(fault: BaseException) -> None:
     stop, started = threading.Event(), []
 
-    def work(name: str, gpus: tuple[int, ...]) -> Result:
+    def work(name: str, gpus: tuple[str, ...]) -> Result:
         started.append(name)
         return "failed" if stop.wait(10) else "done"
 
@@ -237,5 +237,5 @@ def test_ten_thousand_ready_tasks_are_done_in_little_time() -> None:
     before: dict[str, list[str]] = {f"t{n}": [] for n in range(10_000)}
     demands = {name: Demand(cpus=1.0, gpus=n % 2) for n, name in enumerate(before)}
     begin = time.process_time()
-    assert len(schedule(before, Machine(4, 4.0, 1, (0,)), demands=demands).done) == 10_000
+    assert len(schedule(before, Machine(4, 4.0, 1, ("0",)), demands=demands).done) == 10_000
     assert time.process_time() - begin < 10

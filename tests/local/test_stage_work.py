@@ -51,7 +51,7 @@ class Case:
         """Stands for a service."""
         return self.service()
 
-    def do(self, *, forced: bool = False, retries: int = 0, gpus: tuple[int, ...] = ()) -> StageReport:
+    def do(self, *, forced: bool = False, retries: int = 0, gpus: tuple[str, ...] = ()) -> StageReport:
         """Do the stage as a run would."""
         project = read_project(Repository(self.root))
         stage = project.graph.stages["a"]
@@ -165,7 +165,7 @@ def test_the_environment_says_root_stage_and_gpus(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     cmd = 'echo "$DVC_ROOT $DVC_STAGE $CUDA_VISIBLE_DEVICES $PWD" > out'
     case = Case(tmp_path, {"cmd": cmd, "wdir": "sub", "outs": ["out"]})
-    case.do(gpus=(1, 3))
+    case.do(gpus=("1", "3"))
     assert (tmp_path / "sub/out").read_text() == f"{tmp_path} a 1,3 {tmp_path}/sub\n"
 
 

@@ -27,12 +27,13 @@ from swath.errors import (
 )  # fmt: skip
 from swath.execute.choose import choose_runtime, runtime_choice
 from swath.execute.command import Workplace, invocation_from_words
+from swath.execute.gpus import named_gpus
 from swath.execute.scratch import drop_scratch, open_scratch, scratch_path
 from swath.load.repository_root import find_root, working_folder
 from swath.model.arguments import VOLUME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from swath.model.invocation import Invocation, Outcome, RuntimeChoice, Volume
 
@@ -104,7 +105,7 @@ def execute(words: Sequence[str], environment: Mapping[str, str], cwd: Path, sto
         keep_outputs="DVC_STAGE" in environment,  # DVC has removed them, but for those with `persist`
     )
     invocation = invocation_from_words(words, workplace)
-    invocation = replace(invocation, gpus=tuple(_gpus(invocation, environment)))
+    invocation = replace(invocation, gpus=_gpus(invocation, environment))
     _raise_failure(invocation, _run(invocation, choice, environment, stop), stop)
 
 
@@ -150,12 +151,11 @@ def _runtime_option(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
     return None, words
 
 
-def _gpus(invocation: Invocation, environment: Mapping[str, str]) -> Iterator[int]:
+def _gpus(invocation: Invocation, environment: Mapping[str, str]) -> tuple[str, ...]:
     """As many GPUs as the service asks for, out of those that the caller may use."""
     wanted = invocation.resources.gpus or 0
     offered = environment.get(_VISIBLE_DEVICES)
-    numbers = [word.strip() for word in offered.split(",")] if offered is not None else map(str, range(wanted))
-    yield from [int(number) for number in numbers if number.isdigit()][:wanted]
+    return (named_gpus(offered) if offered is not None else tuple(map(str, range(wanted))))[:wanted]
 
 
 def _report_bug(error: Exception) -> int:

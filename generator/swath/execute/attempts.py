@@ -41,13 +41,13 @@ class ServiceCall:
 
     Attributes:
         words: the service's name and its arguments.
-        gpus: numbers of the GPUs it may see.
+        gpus: names of the GPUs it may see, as CUDA_VISIBLE_DEVICES takes them.
         timeout_s: what is left of the attempt's time; None: no limit.
     """
 
     stage: Stage
     words: tuple[str, ...]
-    gpus: tuple[int, ...]
+    gpus: tuple[str, ...]
     timeout_s: float | None
 
 
@@ -63,13 +63,13 @@ class ShellCall:
     """A command for a shell.
 
     Attributes:
-        gpus: numbers of the GPUs it may see.
+        gpus: names of the GPUs it may see, as CUDA_VISIBLE_DEVICES takes them.
         timeout_s: what is left of the attempt's time; None: no limit.
     """
 
     stage: Stage
     command: str
-    gpus: tuple[int, ...]
+    gpus: tuple[str, ...]
     timeout_s: float | None
 
 
@@ -111,7 +111,7 @@ class Attempts:
     signal_gap_s: float = 0.0
 
     def run(
-        self, stage: Stage, gpus: tuple[int, ...], options: StageOptions, log: BinaryIO, stop: threading.Event
+        self, stage: Stage, gpus: tuple[str, ...], options: StageOptions, log: BinaryIO, stop: threading.Event
     ) -> Ending:
         """Run a stage until it ends well, has used up its attempts, or is stopped.
 
@@ -142,7 +142,7 @@ class Attempts:
         return last
 
     def _attempt(
-        self, stage: Stage, gpus: tuple[int, ...], options: StageOptions, log: BinaryIO, stop: threading.Event
+        self, stage: Stage, gpus: tuple[str, ...], options: StageOptions, log: BinaryIO, stop: threading.Event
     ) -> Outcome:
         self.prepare(stage)
         start, used_s, cpu_s, peak = time.monotonic(), 0.0, 0.0, 0

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from urllib.parse import urlsplit
 from swath.errors import PassingFaultError, UserError
 from swath.execute import diagnose, staging, watchdog
 from swath.execute.environment import missing_secrets
+from swath.execute.gpus import engine_names
 from swath.execute.mounts import REPOSITORY, Bind
 from swath.execute.reach import engine_address, why_unreachable
 from swath.execute.sandbox import LABEL, Caller, Sandbox, Surroundings, account_files, pids_of, sandbox_for
@@ -161,7 +163,8 @@ class DockerRuntime:
             "stage": invocation.environment.get("DVC_STAGE", ""),
         }
         surroundings = Surroundings(caller=caller, environ=self._environ, binds=tuple(binds), labels=labels)
-        return sandbox_for(invocation, staged.layout, image, engine.facts, surroundings)
+        sandbox = sandbox_for(invocation, staged.layout, image, engine.facts, surroundings)
+        return replace(sandbox, gpus=engine_names(sandbox.gpus, self._environ))
 
     def _outcome(
         self, invocation: Invocation, staged: Staging, ended: Ended, log: BinaryIO | None, stop: threading.Event

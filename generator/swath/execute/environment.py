@@ -86,7 +86,7 @@ def service_environment(invocation: Invocation, source: Mapping[str, str]) -> di
     chosen |= invocation.environment
     chosen[SERVICE_DIR] = str(invocation.folder)
     chosen[SCRATCH] = str(invocation.scratch)
-    chosen[VISIBLE_DEVICES] = ",".join(str(number) for number in invocation.gpus)
+    chosen[VISIBLE_DEVICES] = ",".join(invocation.gpus)
     return dict(sorted(chosen.items()))
 
 

@@ -121,9 +121,7 @@ def _create(engine: Engine, name: str, sandbox: Sandbox) -> str:
         memswap_limit=sandbox.memory,
         shm_size=sandbox.shm,
         pids_limit=sandbox.pids,
-        device_requests=[
-            types.DeviceRequest(device_ids=[str(number) for number in sandbox.gpus], capabilities=[["gpu"]])
-        ]
+        device_requests=[types.DeviceRequest(device_ids=list(sandbox.gpus), capabilities=[["gpu"]])]
         if sandbox.gpus
         else None,
         log_config=types.LogConfig(type="none"),

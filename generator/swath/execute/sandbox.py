@@ -70,7 +70,7 @@ class Sandbox:
         memory: bytes; None: no limit.
         shm: bytes of /dev/shm; None: the engine's default.
         pids: most processes and threads at a time.
-        gpus: numbers of the GPUs.
+        gpus: names of the GPUs, as the engine knows them.
         security: the engine's security options.
         userns: the engine's user namespace mode; None: its default.
     """
@@ -89,7 +89,7 @@ class Sandbox:
     memory: int | None
     shm: int | None
     pids: int
-    gpus: tuple[int, ...]
+    gpus: tuple[str, ...]
     security: tuple[str, ...]
     userns: str | None
 
@@ -150,8 +150,10 @@ def _environment(invocation: Invocation, environ: Mapping[str, str]) -> dict[str
         if chosen[name] == root or chosen[name].startswith(f"{root}/"):
             chosen[name] = REPOSITORY + chosen[name].removeprefix(root)
     chosen |= {SERVICE_DIR: SERVICE_FOLDER, SCRATCH: SCRATCH_FOLDER, "HOME": HOME}
-    # The engine numbers the GPUs that it hands over from 0; "void" keeps an NVIDIA runtime from handing over all.
-    chosen[VISIBLE_DEVICES] = ",".join(str(number) for number in range(len(invocation.gpus)))
+    # In the container GPUs are numbered from 0, while UUIDs hold there too; "void" keeps an NVIDIA runtime from handing
+    # over all.
+    numbered = all(name.isdecimal() for name in invocation.gpus)
+    chosen[VISIBLE_DEVICES] = ",".join(map(str, range(len(invocation.gpus))) if numbered else invocation.gpus)
     if not invocation.gpus:
         chosen["NVIDIA_VISIBLE_DEVICES"] = "void"
     return chosen

@@ -65,5 +65,5 @@ class PlainCommands:
         chosen["PATH"] = f"{chosen.get('PATH', DEFAULT_PATH)}{os.pathsep}{os.path.dirname(SWATH)}"
         chosen["DVC_ROOT"] = str(self._disk.repository.root)
         chosen["DVC_STAGE"] = call.stage.name
-        chosen["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, call.gpus))
+        chosen["CUDA_VISIBLE_DEVICES"] = ",".join(call.gpus)
         return chosen

@@ -243,7 +243,7 @@ class StageWork:
         with path.open("wb", buffering=0) as log:
             return attempts.run(stage, self._gpus(stage, options), options, log, self._stop)
 
-    def _gpus(self, stage: Stage, options: StageOptions) -> tuple[int, ...]:
+    def _gpus(self, stage: Stage, options: StageOptions) -> tuple[str, ...]:
         wanted = options.resources.gpus or 0
         found = visible_gpus(self._tools.environ) if wanted else ()
         if len(found) < wanted:

@@ -39,5 +39,5 @@ def _memory_bytes() -> int:
 
 
 @cache
-def _gpus() -> tuple[int, ...]:
+def _gpus() -> tuple[str, ...]:
     return visible_gpus(os.environ)

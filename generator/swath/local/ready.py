@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from swath.local.resources import Free
 
 Rank = tuple[int, int]
-Started = tuple[str, Demand, tuple[int, ...]]  # with its GPUs
+Started = tuple[str, Demand, tuple[str, ...]]  # with its GPUs
 
 
 @dataclass(slots=True)

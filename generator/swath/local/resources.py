@@ -23,13 +23,13 @@ class Machine:
 
     Attributes:
         jobs: most tasks at a time.
-        gpus: numbers of the GPUs.
+        gpus: names of the GPUs, as CUDA_VISIBLE_DEVICES takes them.
     """
 
     jobs: int
     cpus: float
     memory_bytes: int
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
 
     def shortage(self, demand: Demand) -> str:
         """Why the demand can never be met here; empty: it can."""
@@ -58,14 +58,14 @@ class Free:
         enough_cpus = demand.cpus <= self.cpus + CPU_ROUNDING
         return enough_cpus and demand.memory_bytes <= self.memory_bytes and demand.gpus <= len(self.gpus)
 
-    def take(self, demand: Demand) -> tuple[int, ...]:
+    def take(self, demand: Demand) -> tuple[str, ...]:
         """Take what fits; the GPUs, the machine's first ones first."""
         self.cpus -= demand.cpus
         self.memory_bytes -= demand.memory_bytes
         taken, self.gpus = self.gpus[: demand.gpus], self.gpus[demand.gpus :]
         return taken
 
-    def give(self, demand: Demand, gpus: tuple[int, ...]) -> None:
+    def give(self, demand: Demand, gpus: tuple[str, ...]) -> None:
         """Give back what was taken."""
         self.cpus += demand.cpus
         self.memory_bytes += demand.memory_bytes

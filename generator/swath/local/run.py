@@ -255,7 +255,7 @@ class _Run:
         demands = {n: self._machine.most_of(self._services.demand(stage)) for n, stage in graph.stages.items()}
         last_write = time.monotonic()
 
-        def do(name: str, gpus: tuple[int, ...]) -> str:
+        def do(name: str, gpus: tuple[str, ...]) -> str:
             report = work.do(graph.stages[name], gpus)
             if report.did in {"ran", "restored", "unchanged"}:
                 self._done.add(name)

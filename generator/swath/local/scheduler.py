@@ -18,7 +18,7 @@ from swath.local.ready import ReadyTasks
 from swath.local.resources import Demand, Free, Machine
 
 Result = Literal["done", "failed"]
-_Task = tuple[str, tuple[int, ...]]  # with its GPUs
+_Task = tuple[str, tuple[str, ...]]  # with its GPUs
 _TICK_S: Final = 0.1
 
 
@@ -49,7 +49,7 @@ class Hooks:
         tick: called in the caller's thread about ten times a second; what it raises ends the run.
     """
 
-    work: Callable[[str, tuple[int, ...]], Result]
+    work: Callable[[str, tuple[str, ...]], Result]
     demand: Callable[[str], Demand]
     tick: Callable[[], None]
 
@@ -95,7 +95,7 @@ class _Run:
         self._rank = _ranks(before, self._behind)
         self._ready = ReadyTasks(machine.jobs)
         self._free = Free(machine)
-        self._running: dict[str, tuple[Demand, tuple[int, ...]]] = {}
+        self._running: dict[str, tuple[Demand, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []

@@ -97,7 +97,7 @@ class StageWork:
         self._stop = stop
         tools.logs.mkdir(parents=True, exist_ok=True)
 
-    def do(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
+    def do(self, stage: Stage, gpus: tuple[str, ...]) -> StageReport:
         """Bring one stage up to date; its upstream stages are."""
         try:
             return self._do(stage, gpus)
@@ -111,7 +111,7 @@ class StageWork:
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
             return StageReport(stage, "failed", f"{place}{error.strerror}", self._log_path(stage), passing=full)
 
-    def _do(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
+    def _do(self, stage: Stage, gpus: tuple[str, ...]) -> StageReport:
         workspace = self._tools.workspace
         if stage.frozen:
             return self._keep_frozen(stage)
@@ -144,7 +144,7 @@ class StageWork:
         self._finish(stage, save_outputs(workspace, stage, inputs_entry(stage, workspace)))
         return StageReport(stage, "unchanged")
 
-    def _run(self, stage: Stage, gpus: tuple[int, ...], inputs: LockEntry) -> StageReport:
+    def _run(self, stage: Stage, gpus: tuple[str, ...], inputs: LockEntry) -> StageReport:
         shortage = self._tools.shortage(stage)
         if shortage:
             hint = "run it on another machine, or ask for less: services.NAME.resources in swath.yaml"
@@ -172,7 +172,7 @@ class StageWork:
                 "free some, or ask for less (services.NAME.resources in swath.yaml)"
             )
 
-    def _attempts(self, stage: Stage, gpus: tuple[int, ...]) -> StageReport:
+    def _attempts(self, stage: Stage, gpus: tuple[str, ...]) -> StageReport:
         tools = self._tools
         log_path = self._log_path(stage)
         attempts = Attempts(
@@ -202,10 +202,10 @@ class StageWork:
             timeout_s=call.timeout_s,
         )
 
-    def _environment(self, stage: Stage, gpus: tuple[int, ...]) -> dict[str, str]:
+    def _environment(self, stage: Stage, gpus: tuple[str, ...]) -> dict[str, str]:
         environment = {"DVC_ROOT": str(self._tools.workspace.repository.root), "DVC_STAGE": stage.name}
         if gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         return environment
 
     def _finish(self, stage: Stage, entry: LockEntry) -> None:

@@ -90,7 +90,7 @@ def verify_stages(
     _fetch(repository, (content for contents in inputs.values() for content in contents.values()))
     with _Judge(repository, options, recorded, stop) as judge:
 
-        def work(name: str, gpus: tuple[int, ...]) -> Result:
+        def work(name: str, gpus: tuple[str, ...]) -> Result:
             verdict = judge.verdict(stages[name], inputs[name], gpus)
             if verdict is not None:
                 verdicts[name] = verdict
@@ -150,7 +150,7 @@ class _Judge:
         """What a stage takes from the machine."""
         return self.machine.most_of(self._services.demand(stage))
 
-    def verdict(self, stage: Stage, inputs: Mapping[str, Content], gpus: tuple[int, ...]) -> Verdict | None:
+    def verdict(self, stage: Stage, inputs: Mapping[str, Content], gpus: tuple[str, ...]) -> Verdict | None:
         """Run a stage again in a copy of its own; None: it was stopped."""
         copy = None
         try:
@@ -173,7 +173,7 @@ class _Judge:
         return Services(copy.root, load_settings(copy.root), self._options.runtime, self._options.environ)
 
     def _judge(
-        self, copy: Repository, stage: Stage, inputs: Mapping[str, Content], gpus: tuple[int, ...]
+        self, copy: Repository, stage: Stage, inputs: Mapping[str, Content], gpus: tuple[str, ...]
     ) -> Verdict | None:
         workspace = Workspace(copy, {stage.name: self._recorded.entries[stage.name]})
         for path, content in inputs.items():

@@ -71,7 +71,7 @@ class Invocation:
         volumes: the volumes that the arguments name.
         scratch: a folder kept between attempts of the same stage, for checkpoints; exists.
         resources: what the service may use.
-        gpus: numbers of the GPUs it may see.
+        gpus: names of the GPUs it may see, as CUDA_VISIBLE_DEVICES takes them.
         environment: further variables, DVC_ROOT and DVC_STAGE among them.
         keep_outputs: outputs that are there stay (DVC's `persist`); who says so has removed what must go.
         origins: where its inputs may come from.
@@ -85,7 +85,7 @@ class Invocation:
     scratch: Path
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     resources: Resources = Resources()
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
     timeout_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     keep_outputs: bool = False
