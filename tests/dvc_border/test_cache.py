@@ -380,6 +380,26 @@ def test_unprotect_keeps_the_executable_bit(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_mode & 0o300 == 0o300
 
 
+def test_unprotect_leaves_links_to_nothing_to_who_saves_them(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    (tmp_path / "folder/loop").symlink_to("loop")
+    (tmp_path / "folder/gone").symlink_to("nowhere")
+    case.cache.unprotect(str(tmp_path / "folder"))
+    assert (os.readlink(tmp_path / "folder/loop"), os.readlink(tmp_path / "folder/gone")) == ("loop", "nowhere")
+
+
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_a_file_with_another_name_shares_nothing_with_the_cache(tmp_path: Path, link: str) -> None:
+    """Such as an output that is a hard link to an input."""
+    case = Case(tmp_path, link)
+    (tmp_path / "input").hardlink_to(tmp_path / "file")
+    before = (tmp_path / "input").stat()
+    content = case.put("file")
+    assert kind_of(tmp_path / "file", case.cache.path(content)) == link
+    assert not (tmp_path / "input").samefile(case.cache.path(content))
+    assert ((tmp_path / "input").stat().st_ino, (tmp_path / "input").stat().st_mode) == (before.st_ino, before.st_mode)
+
+
 def test_unprotect_of_nothing_does_nothing(tmp_path: Path) -> None:
     Case(tmp_path).cache.unprotect(str(tmp_path / "no"))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,22 @@ def test_other_work_does_not(upper: Invocation, file: str) -> None:
     os.utime(upper.root / file, (1, 1))
     assert open_scratch(upper) is False
     assert list(upper.scratch.iterdir()) == []
+
+
+@pytest.mark.timeout(20)
+def test_links_that_lead_round_in_circles_are_not_followed(tmp_path: Path) -> None:
+    root = make_repository(tmp_path)
+    (root / "data/tiles").mkdir()
+    for name in ("one", "two", "three"):
+        (root / "data/tiles" / name).symlink_to(".")
+    (root / "data/tiles/file").write_text("1")
+    (root / "data/tiles/link").symlink_to("file")
+    upper = replace(invocation(root, *WORDS), arguments=(("input", "data/tiles"), ("out", "o")))
+    open_scratch(upper)
+    (upper.scratch / "checkpoint").write_text("3")
+    assert open_scratch(upper) is True
+    os.utime(root / "data/tiles/file", (1, 1))
+    assert open_scratch(upper) is False
 
 
 def test_a_folder_that_nobody_recorded_is_emptied(upper: Invocation) -> None:

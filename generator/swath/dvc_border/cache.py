@@ -230,6 +230,8 @@ class Cache:
 
     def _unprotect_file(self, file: str) -> None:
         info = os.lstat(file)
+        if stat.S_ISLNK(info.st_mode) and not os.path.exists(file):
+            return  # to nothing, or in a circle: no link into the cache; who saves the output names it
         if stat.S_ISLNK(info.st_mode) or info.st_nlink > 1:
             temporary = f"{file}.{uuid.uuid4().hex}.tmp"
             with _own(temporary):
@@ -287,10 +289,14 @@ class Cache:
             copy_file(source, target)
 
     def _link_or_copy(self, source: str, target: str) -> None:
+        """A hard link, unless other names have the file: it may be an input, which must stay as it is, and writable."""
         try:
-            os.link(source, target)
+            if os.lstat(source).st_nlink == 1:
+                os.link(source, target)
+                return
         except OSError:
-            self._copy(source, target)
+            pass
+        self._copy(source, target)
 
     def _reflink(self, source: str, target: str) -> bool:
         """Share the blocks of `source` (Btrfs, XFS); False when the file system cannot."""

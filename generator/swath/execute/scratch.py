@@ -79,11 +79,17 @@ def _input_places(invocation: Invocation) -> Iterator[str]:
 
 
 def _listing(place: str) -> Iterator[str]:
-    """Each file at or below a place, in a fixed order, with its size and time; links are followed, as DVC has them."""
+    """Each file at or below a place, in a fixed order, with its size and time.
+
+    As in DVC, a link to a file counts as the file, and folders behind links are not entered: what a service left behind
+    may lead round in circles.
+    """
     if os.path.isdir(place):
         with os.scandir(place) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name != "__pycache__":
+                if entry.is_dir() and entry.is_symlink():
+                    yield f"{entry.path}\0{os.readlink(entry.path)}\n"
+                elif entry.name != "__pycache__":
                     yield from _listing(entry.path)
         return
     try:
