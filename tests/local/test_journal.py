@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -41,6 +42,17 @@ def test_what_was_appended_is_read_by_another(tmp_path: Path, journal: Journal) 
     journal.append(stage("b", "sub/dvc.yaml"), B)
     assert Journal(tmp_path / "tmp/swath").read() == {"dvc.yaml": {"a": A}, "sub/dvc.yaml": {"b": B}}
     journal.close()
+
+
+def test_parameters_come_back_with_their_keys_and_kinds(tmp_path: Path, journal: Journal) -> None:
+    entry = {"cmd": "x", "params": {"p": {"names": {0: "cat", None: {True: math.inf}}, "nan": math.nan}}}
+    journal.append(stage("a"), entry)
+    read = Journal(tmp_path / "tmp/swath").read()
+
+    assert read == {"dvc.yaml": {"a": entry}}
+    journal.drop(read)
+    journal.close()
+    assert lines(tmp_path).read_bytes() == b""
 
 
 def test_the_last_entry_of_a_stage_wins(journal: Journal) -> None:

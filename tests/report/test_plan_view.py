@@ -26,6 +26,7 @@ WORDS = {
     "lost": (Reason("lost", "model"), "model is lost in the remote"),
     "missing": (Reason("missing", "model"), "model is missing"),
 }
+KEYS = Reason("param", "p:names", {"a": {0: "cat"}}, {"a": {0: "cat", None: {1.5: [True]}}})
 ODD = ['a"b', "a b", "a#b", "a[b]", "a\\b", "a\nb", "a;b", "<b>", "ü@é", "end", "a`b", "a|b", "a\tb", "a{b}"]
 
 
@@ -128,3 +129,8 @@ def test_stages_outside_the_plan_have_no_edges() -> None:
     graph = graph_of("a", "b")
     assert "-->" not in mermaid(graph, {"b": Decision("run")})
     assert "->" not in dot(graph, {"b": Decision("run")})
+
+
+def test_keys_that_are_no_text_are_shown_as_they_are() -> None:
+    assert list(explain([KEYS])) == ["p:names.a.None is {1.5: [true]}, was null"]
+    assert list(explain([Reason("param", "p:v", None, {0: "a"})])) == ['p:v is {0: "a"}, was null']

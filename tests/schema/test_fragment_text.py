@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -29,6 +31,29 @@ def test_a_fragment_comes_back_with_its_order() -> None:
     again = read_fragment(write_fragment(FRAGMENT), "f")
     assert again == FRAGMENT
     assert list(again.stages) == ["train@ü", "eval"]
+
+
+def test_parameters_come_back_with_their_keys_and_kinds() -> None:
+    params = {
+        "p": {
+            "names": {0: "cat", 1.5: "x", None: True, "1": math.nan},
+            "n": [2**70, -math.inf, dt.date(2020, 1, 2)],
+        }
+    }
+    fragment = replace(FRAGMENT, stages={"s": StageRecord({"cmd": "x", "params": params})})
+
+    text = write_fragment(fragment)
+
+    assert read_fragment(text, "f") == fragment
+    json.loads(text, parse_constant=pytest.fail)  # strict JSON: no NaN, no Infinity
+
+
+def test_a_lock_entry_that_is_no_mapping_of_text_is_refused() -> None:
+    for lock in ({"$int": "5"}, {"$map": [[1, 2]]}, {"$map": 1}):
+        document = json.loads(write_fragment(FRAGMENT))
+        document["stages"]["eval"]["lock"] = lock
+        with pytest.raises(UserError, match="is cut off or damaged"):
+            read_fragment(json.dumps(document), "f")
 
 
 def test_the_document_is_as_described() -> None:

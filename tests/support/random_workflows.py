@@ -15,6 +15,11 @@ from typing import Any
 
 import yaml
 
+# Parameters that a lock must keep as they are: keys that are no text, text that looks like something else.
+ODD_VALUES: list[Any] = [
+    {0: "cat", 1: "dog"}, {True: "a", False: {None: "b"}}, {1.5: [{2: {}}], 1e300: []}, None, float("-inf"), 1e-5, 1e16,
+    10**30, "1e3", "0x1F", "~", "yes", "2020-01-01", " a: b #c ", "", "line\n  line\n\n", "é\u2028😀\x07", "w " * 60, {"a b": {"": 1}},
+]  # fmt: skip
 SCRIPT = """\
 import hashlib, os, sys
 name, inputs, outs = sys.argv[1], sys.argv[2].split(","), sys.argv[3].split(",")
@@ -79,9 +84,9 @@ class Maker:
         for number in range(pick.randint(1, 3)):
             world.files[f"in{number}.txt"] = f"input {number}"
             world.sources.append(f"in{number}.txt")
-        world.files["params.yaml"] = yaml.safe_dump(
-            {"lr": 0.1, "deep": {"size": 3, "name": "näme", "list": [1, 2]}, "keys": ["u", "v"]}
-        )
+        deep = {"size": 3, "name": "näme", "list": [1, 2]}
+        odd = pick.choice(ODD_VALUES)
+        world.files["params.yaml"] = yaml.safe_dump({"lr": 0.1, "deep": deep, "keys": ["u", "v"], "odd": odd})
         world.files["more.json"] = '{"depth": 2, "flag": true}'
         if pick.random() < 0.4:
             world.files["data.bin"] = "tracked by dvc add"
@@ -153,6 +158,8 @@ class Maker:
                     ["lr"],
                     ["deep.size", "deep.name"],
                     ["deep"],
+                    ["odd"],
+                    ["odd", "lr"],
                     [{f"{up}more.json": ["depth"]}],
                     [{f"{up}more.json": None}],
                 ]
@@ -160,6 +167,7 @@ class Maker:
             if base and isinstance(stage["params"][0], str):
                 stage["params"] = [{f"{up}params.yaml": stage["params"]}]
             world.features["params"] += 1
+            world.features["odd values in params"] += "odd" in str(stage["params"])
         for section, items in outs.items():
             stage[section] = items
         if pick.random() < 0.06:

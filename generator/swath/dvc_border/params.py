@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from swath.errors import Place, UserError
 from swath.schema import yaml12
+from swath.schema.one_nan import with_one_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +72,14 @@ def load_params_file(full: str, name: str) -> JSONValue:
         from dvc.utils.serialize import ParseError, load_path
 
         try:
-            return load_path(full, localfs)  # type: ignore[no-any-return]
-        except (ParseError, OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot be read: {error}", place=Place(name), hint="correct the file") from error
+            value: JSONValue = with_one_nan(load_path(full, localfs))
+        except RecursionError as error:
+            raise yaml12.too_deep(Place(name)) from error
+        except (ParseError, OSError, ValueError, TypeError, SyntaxError, MemoryError) as error:  # the last: ast's own
+            cause = f": {error.__cause__}" if isinstance(error, ParseError) and error.__cause__ else ""
+            raise UserError(f"cannot be read: {error}{cause}", place=Place(name), hint="correct the file") from error
+        yaml12.check_nesting(value, Place(name))
+        return value
     try:
         with open(full, encoding="utf-8") as file:
             return yaml12.parse(file.read(), name)

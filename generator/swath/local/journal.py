@@ -12,6 +12,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from swath.schema.json_values import from_json, to_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -42,10 +44,10 @@ class Journal:
         for line in filter(None, lines):
             try:
                 record = json.loads(line)
+                if isinstance(record, dict) and record.get("version") == _VERSION and record.keys() >= _KEYS:
+                    entries.setdefault(record["file"], {})[record["key"]] = from_json(record["entry"])
             except ValueError:
                 continue
-            if isinstance(record, dict) and record.get("version") == _VERSION and record.keys() >= _KEYS:
-                entries.setdefault(record["file"], {})[record["key"]] = record["entry"]
         return entries
 
     def pending(self, locks: Mapping[str, Mapping[str, LockEntry]], written_ns: Mapping[str, int]) -> FileEntries:
@@ -72,7 +74,7 @@ class Journal:
         Raises:
             OSError: it cannot be written, such as for lack of space.
         """
-        record = {"version": _VERSION, "file": stage.file, "key": stage.key, "entry": entry}
+        record = {"version": _VERSION, "file": stage.file, "key": stage.key, "entry": to_json(entry)}
         line = b"\n" + json.dumps(record).encode() + b"\n"
         with self._lock:
             if self._fd < 0:

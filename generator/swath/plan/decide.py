@@ -216,8 +216,13 @@ def _sorted(params: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
 
 def _changed_values(read: ParamsRead, old: Mapping[str, JSONValue], new: Mapping[str, JSONValue]) -> Iterable[Reason]:
     for key in read.keys or sorted({*new, *old}):
-        if key not in old or key not in new or _plain(new[key]) != old[key]:
+        if key not in old or key not in new or not _same(_plain(new[key]), old[key]):
             yield Reason("param", f"{read.path}:{key}", old.get(key), _plain(new.get(key)))
+
+
+def _same(new: JSONValue, old: JSONValue) -> bool:
+    """Whether two values are equal; NaN, which is one object here (`schema/one_nan.py`), is equal to itself."""
+    return new is old or new == old
 
 
 def _plain(value: JSONValue) -> JSONValue:

@@ -15,6 +15,7 @@ import json
 from typing import TYPE_CHECKING
 
 from swath.plan.decide import inputs_entry
+from swath.schema.json_values import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,4 +44,4 @@ def joint_key(keys: Iterable[str]) -> str:
 
 
 def _key(parts: Sequence[JSONValue]) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(to_json(parts), sort_keys=True).encode()).hexdigest()

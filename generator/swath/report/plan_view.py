@@ -73,8 +73,18 @@ def _leaves(path: str, old: JSONValue, new: JSONValue) -> Iterator[tuple[str, JS
 
 
 def _value(value: JSONValue) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _flow(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _flow(value: object) -> str:
+    """A value on one line: as JSON where JSON has it, keys and others as in a Python text."""
+    if isinstance(value, dict):
+        pairs = (f"{_flow(key)}: {_flow(item)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def counts(decisions: Mapping[str, Decision]) -> str:

@@ -4,6 +4,8 @@
      "stages": {NAME: {"lock", "wall_s", "cpu_s", "peak_memory_bytes", "pulled_bytes", "pushed_bytes", "exit"}},
      "files": {PATH: {"md5", "text"}}}
 
+`lock` is as `schema/json_values.py` writes it: parameters may have keys and values that JSON lacks.
+
 Written by `job/`, read by the jobs behind it and by the recording.
 """
 
@@ -18,6 +20,7 @@ from swath.errors import UserError
 from swath.model.content import Content
 from swath.model.fragment import FileRecord, Fragment, StageRecord
 from swath.schema.folder_listing import is_path_inside
+from swath.schema.json_values import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +56,7 @@ class _Document(msgspec.Struct):
 
 def write_fragment(fragment: Fragment) -> str:
     """The text of a fragment; the order of stages is kept."""
-    stages = {name: {"lock": record.lock, **record.figures} for name, record in fragment.stages.items()}
+    stages = {name: {"lock": to_json(record.lock), **record.figures} for name, record in fragment.stages.items()}
     files = {path: {"md5": file.md5, "text": file.text} for path, file in sorted(fragment.files.items())}
     document = {
         "version": VERSION,
@@ -78,15 +81,16 @@ def read_fragment(text: str, where: str) -> Fragment:
     """
     hint = "retry the job that wrote it: it writes its fragment again"
     try:
-        document = msgspec.json.decode(text, type=_Document)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        document = msgspec.convert(json.loads(text), _Document)
+        locks = {name: _read_lock(stage.lock) for name, stage in document.stages.items()}
+    except (ValueError, RecursionError) as error:  # what msgspec and json raise are ValueErrors
         raise UserError(f"the fragment {where} is cut off or damaged: {error}", hint=hint) from error
     if document.version != VERSION:
         message = f"the fragment {where} is of version {document.version}; this Swath reads version {VERSION}"
         raise UserError(message, hint="use one version of Swath in all jobs of a pipeline")
     stages = {
         name: StageRecord(
-            lock=stage.lock,
+            lock=locks[name],
             wall_s=stage.wall_s,
             cpu_s=stage.cpu_s,
             peak_memory_bytes=stage.peak_memory_bytes,
@@ -99,6 +103,10 @@ def read_fragment(text: str, where: str) -> Fragment:
     files = {path: FileRecord(file.md5, file.text) for path, file in document.files.items()}
     _refuse_paths(files, where)
     return Fragment(document.commit, document.plan, document.job, document.attempt, stages, files)
+
+
+def _read_lock(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if value is None else msgspec.convert(from_json(value), dict[str, Any])
 
 
 def _refuse_paths(files: Mapping[str, FileRecord], where: str) -> None:

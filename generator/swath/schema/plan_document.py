@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from swath.schema.json_values import to_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,7 +17,7 @@ VERSION: Final = 1
 
 
 class ReasonDocument(TypedDict):
-    """A reason; `old` and `new` are a hash, a JSON value or null."""
+    """A reason; `old` and `new` are a hash, a value as `schema/json_values.py` writes it, or null."""
 
     kind: str
     path: str
@@ -67,7 +69,7 @@ def plan_document(
             "name": name,
             "decision": decision.kind,
             "reasons": [
-                {"kind": reason.kind, "path": reason.path, "old": reason.old, "new": reason.new}
+                {"kind": reason.kind, "path": reason.path, "old": to_json(reason.old), "new": to_json(reason.new)}
                 for reason in decision.reasons
             ],
             "service": services.get(name),

@@ -71,7 +71,7 @@ def _write(compiled: Compiled, target: Path | None, *, as_json: bool) -> None:
         write_atomically(target, compiled.text)
     if as_json:
         document = plan_document(compiled.decisions, compiled.services, compiled.plan)
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif not target:
         click.echo(compiled.text, nl=False, file=document_stream())
 

@@ -68,7 +68,7 @@ def plan(
     if as_json:
         jobs = _jobs(repository, graph, decisions) if with_jobs else None
         document = plan_document(decisions, _services(graph.stages), jobs)
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif picture:
         click.echo((plan_view.mermaid if picture == "mermaid" else plan_view.dot)(graph, decisions))
     else:
