@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from support.plain_repository import make_repository
-from swath.dvc_border.overrides import apply_overrides
+from swath.dvc_border.overrides import apply_overrides, overridden
 from swath.errors import UserError
 
 PARAMS: Final = "# the learning rate\nlr: 0.1  # small\ndeep:\n  size: 3\n  names: [a, b]\nz: last\n"
@@ -56,9 +56,23 @@ def test_a_value_that_is_set_already_changes_nothing(tmp_path: Path) -> None:
     assert apply_overrides(repository, ["lr=0.1"]) == []
 
 
-def test_a_dry_run_leaves_the_file(tmp_path: Path) -> None:
+def test_values_are_set_within_a_block_alone(tmp_path: Path) -> None:
     repository = make_repository(tmp_path, FILES)
-    assert apply_overrides(repository, ["lr=0.5"], dry_run=True) == ["params.yaml"]
+    modified_ns = (tmp_path / "params.yaml").stat().st_mtime_ns
+
+    with overridden(repository, ["lr=0.5", "p.json:x=2"]) as changed:
+        assert changed == ["params.yaml", "p.json"]
+        assert yaml.safe_load((tmp_path / "params.yaml").read_text())["lr"] == 0.5
+
+    assert (tmp_path / "params.yaml").read_text() == PARAMS
+    assert (tmp_path / "params.yaml").stat().st_mtime_ns == modified_ns
+    assert (tmp_path / "p.json").read_text() == FILES["p.json"]
+
+
+def test_values_are_put_back_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), overridden(make_repository(tmp_path, FILES), ["lr=0.5"]):
+        raise KeyError
+
     assert (tmp_path / "params.yaml").read_text() == PARAMS
 
 

@@ -10,6 +10,7 @@ import pytest
 from support.repositories import Bench, make_repository
 from swath.dvc_border.repository import Repository
 from swath.errors import UserError
+from swath.load.targets import Selection
 from swath.local.revision import planned_revision
 
 STAGES = {
@@ -34,7 +35,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def kinds(bench: Bench, rev: str = "HEAD", *targets: str, verify_remote: bool = False) -> dict[str, str]:
-    _, decisions = planned_revision(Repository(bench.root), rev, targets, verify_remote=verify_remote)
+    _, decisions = planned_revision(Repository(bench.root), rev, Selection(tuple(targets)), verify_remote=verify_remote)
     return {name: decision.kind for name, decision in decisions.items()}
 
 

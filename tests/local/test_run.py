@@ -113,8 +113,8 @@ def test_deleted_and_edited_outputs_come_back_from_the_cache(chain: Bench) -> No
 
 def test_force_runs_and_single_item_runs_one(chain: Bench) -> None:
     chain.run()
-    assert chain.did("train", force=True, single_item=True) == {"train": "ran"}
-    assert chain.did("prepare", force=True, downstream=True) == {"prepare": "ran", "train": "ran"}
+    assert chain.did("train", force=True, reach="alone") == {"train": "ran"}
+    assert chain.did("prepare", force=True, reach="downstream") == {"prepare": "ran", "train": "ran"}
 
 
 def test_targets_bring_what_they_need(chain: Bench) -> None:

@@ -18,6 +18,7 @@ import yaml
 from configobj import ConfigObj
 
 from swath.dvc_border.repository import Repository
+from swath.load.targets import Selection
 from swath.local.run import RunOptions, RunSummary, run_workflows
 
 BIN = Path(sys.executable).parent
@@ -120,7 +121,8 @@ class Bench:
         os.environ["SHELL"] = "/bin/sh"
         try:
             repository = Repository(self.root)
-            chosen = RunOptions(targets=targets, **{"jobs": 4, **options})
+            selection = Selection(targets, reach=options.pop("reach", "upstream"))
+            chosen = RunOptions(selection, **{"jobs": 4, **options})
             return run_workflows(repository, chosen, Watched(), ENVIRON, threading.Event())
         finally:
             os.chdir(here)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.translate import translated
 from swath.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from swath.dvc_border.repository import Repository
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 PARAMS_FILE: Final = "params.yaml"
 
 
-def apply_overrides(repository: Repository, overrides: Sequence[str], *, dry_run: bool = False) -> list[str]:
+def apply_overrides(repository: Repository, overrides: Sequence[str]) -> list[str]:
     """Set parameters.
 
     Args:
         overrides: ``key=value`` for params.yaml, ``file:key=value`` for others; values in Hydra's grammar.
-        dry_run: only check.
 
     Returns:
         The files that changed, from the root.
@@ -30,21 +30,35 @@ def apply_overrides(repository: Repository, overrides: Sequence[str], *, dry_run
     Raises:
         UserError: an override is malformed, its key is unknown, or the file does not exist.
     """
+    with contextlib.ExitStack() as undo:
+        changed = _apply_all(repository, overrides, undo)
+        undo.pop_all()
+    return changed
+
+
+@contextlib.contextmanager
+def overridden(repository: Repository, overrides: Sequence[str]) -> Iterator[list[str]]:
+    """As `apply_overrides`, within the block alone: then the files are as they were, their times too.
+
+    Raises:
+        UserError: as there.
+    """
+    with contextlib.ExitStack() as undo:
+        yield _apply_all(repository, overrides, undo)
+
+
+def _apply_all(repository: Repository, overrides: Sequence[str], undo: contextlib.ExitStack) -> list[str]:
     by_file: dict[str, list[str]] = {}
     for override in overrides:
         file, assignment = _split(override)
         by_file.setdefault(file, []).append(assignment)
     before: dict[Path, bytes] = {}
-    with contextlib.ExitStack() as undo:
-        undo.callback(_put_back, before)
-        for file, assignments in by_file.items():
-            path = _params_file(repository, file)
-            before[path] = path.read_bytes()
-            _apply(path, file, assignments)
-        changed = [file for file in by_file if (repository.root / file).read_bytes() != before[repository.root / file]]
-        if not dry_run:
-            undo.pop_all()
-    return changed
+    for file, assignments in by_file.items():
+        path = _params_file(repository, file)
+        before[path] = path.read_bytes()
+        undo.callback(_put_back, path, before[path], path.stat().st_mtime_ns)
+        _apply(path, file, assignments)
+    return [file for file in by_file if (repository.root / file).read_bytes() != before[repository.root / file]]
 
 
 def _params_file(repository: Repository, file: str) -> Path:
@@ -66,11 +80,11 @@ def _apply(path: Path, file: str, assignments: list[str]) -> None:
             raise UserError(f"-S {' '.join(assignments)}: {error}", hint="see the keys in " + file) from error
 
 
-def _put_back(before: Mapping[Path, bytes]) -> None:
-    """Give the files the bytes that they had; one that is the same is not touched."""
-    for path, data in before.items():
-        if path.read_bytes() != data:
-            path.write_bytes(data)
+def _put_back(path: Path, data: bytes, modified_ns: int) -> None:
+    """Give a file the bytes and the time that it had; one that is the same is not touched."""
+    if path.read_bytes() != data:
+        path.write_bytes(data)
+        os.utime(path, ns=(modified_ns, modified_ns))
 
 
 def _split(override: str) -> tuple[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from swath.errors import UserError
 from swath.model.suggestion import did_you_mean
@@ -14,6 +15,37 @@ if TYPE_CHECKING:
 
     from swath.load.workflows import Loaded
     from swath.model.stage import Stage
+
+Reach = Literal["upstream", "downstream", "alone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which stages a command is about.
+
+    Attributes:
+        targets: as DVC takes them; none: everything.
+        below: the user's working directory, from the root.
+        reach: the targets with what they need, with what needs them, or alone.
+    """
+
+    targets: tuple[str, ...] = ()
+    below: str = "."
+    reach: Reach = "upstream"
+
+
+def selected_stages(loaded: Loaded, selection: Selection) -> list[str]:
+    """The names of the stages of a selection, in the graph's order: for a run, and for what shows it beforehand.
+
+    Raises:
+        UserError: a target means nothing here.
+    """
+    chosen = select_stages(loaded, selection.targets, below=selection.below)
+    if not selection.targets or selection.reach == "alone":
+        return chosen
+    graph = loaded.graph
+    reached = graph.behind(chosen) if selection.reach == "downstream" else graph.before(chosen)
+    return [name for name in graph.stages if name in reached]
 
 
 def select_stages(loaded: Loaded, targets: Sequence[str], *, below: str = ".") -> list[str]:

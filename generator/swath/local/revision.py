@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from swath.dvc_border.remote import missing_in_remote
 from swath.load.revision import opened_revision
-from swath.load.targets import select_stages
+from swath.load.targets import Selection, selected_stages
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import items_by_path
 from swath.plan.decide import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from swath.dvc_border.repository import Repository
     from swath.dvc_border.revision import Revision
@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 
 
 def planned_revision(
-    repository: Repository, rev: str, targets: Sequence[str] = (), below: str = ".", *, verify_remote: bool = False
-) -> tuple[StageGraph, dict[str, Decision]]:
+    repository: Repository,
+    rev: str,
+    selection: Selection = Selection(),  # noqa: B008 - a frozen value
+    *,
+    force: bool = False,
+    verify_remote: bool = False,
+) -> tuple[StageGraph, Mapping[str, Decision]]:
     """What a run of this revision would do in a fresh clone.
 
     Args:
+        force: all its stages run.
         verify_remote: ask the remote whether the outputs of unchanged stages still exist; what is lost runs again.
 
     Raises:
@@ -35,12 +41,12 @@ def planned_revision(
     """
     with opened_revision(repository, rev) as opened:
         loaded, facts = opened.loaded, opened.facts()
-        chosen = select_stages(loaded, targets, below=below)
-        graph = loaded.graph.only(loaded.graph.before(chosen)) if targets else loaded.graph
-        decisions = decide(graph, facts)
+        graph = loaded.graph.only(selected_stages(loaded, selection))
+        forced = frozenset(graph.stages) if force else frozenset[str]()
+        decisions = decide(graph, facts, forced=forced)
         if verify_remote:
             facts.drop_assumptions()
-            decisions = decide(graph, facts, lost=_lost(repository, graph, decisions, facts))
+            decisions = decide(graph, facts, forced=forced, lost=_lost(repository, graph, decisions, facts))
     return graph, decisions
 
 

@@ -32,7 +32,7 @@ from swath.errors import (
     fault_of_system,
 )
 from swath.load.settings import load_settings
-from swath.load.targets import select_stages
+from swath.load.targets import Selection, selected_stages
 from swath.local.durations import Durations
 from swath.local.journal import Journal
 from swath.local.machine import this_machine
@@ -61,21 +61,15 @@ class RunOptions:
     """What the user asked for.
 
     Attributes:
-        targets: as DVC takes them; none: everything.
-        below: the user's working directory, from the root.
+        selection: the stages.
         jobs: most stages at a time; None: one for each core.
         force: run even what is unchanged.
-        downstream: the targets and what needs them, instead of what they need.
-        single_item: the targets alone.
         keep_going: after a failure, go on with what does not depend on it.
     """
 
-    targets: tuple[str, ...] = ()
-    below: str = "."
+    selection: Selection = Selection()
     jobs: int | None = None
     force: bool = False
-    downstream: bool = False
-    single_item: bool = False
     keep_going: bool = False
     runtime: RuntimeChoice = "auto"
 
@@ -188,7 +182,7 @@ class _Run:
         project = read_project(self._repository)
         if self._before is None:
             self._before = frozenset(project.entries)
-        names = _scope(project, self._options)
+        names = selected_stages(project.loaded, self._options.selection)
         generators = [name for name in project.loaded.generators if name in names and name not in self._done]
         workspace = _workspace_with_saved_data(project, names)
         first = self._first(project, names, generators, workspace) if generators else names
@@ -318,15 +312,6 @@ def _workspace_with_saved_data(project: Project, names: list[str]) -> Workspace:
     if project.data and bring_up_to_date(workspace, project.data):
         return project.workspace(names)
     return workspace
-
-
-def _scope(project: Project, options: RunOptions) -> list[str]:
-    """The stages that a run is about, in the graph's order."""
-    chosen = select_stages(project.loaded, options.targets, below=options.below)
-    if not options.targets or options.single_item:
-        return chosen
-    reach = project.graph.behind(chosen) if options.downstream else project.graph.before(chosen)
-    return [name for name in project.graph.stages if name in reach]
 
 
 def _write_ignores(repository: Repository, graph: StageGraph, stages: Sequence[Stage]) -> LateIgnores:

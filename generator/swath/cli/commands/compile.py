@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from swath.cli.options import json_option, open_repository, targets_argument
+from swath.cli.options import json_option, open_repository, refuse_together, targets_argument
 from swath.cli.trust import keep_checkout_open
 from swath.cli.visible_streams import document_stream
 from swath.job.origin import is_from_fork
@@ -49,6 +49,10 @@ def compile(  # noqa: A001 - the command's name
     No data is needed here. TARGETS are as for `swath run`; without any, what swath.yaml names under ci.workflows, else
     all workflows. The file is checked first against GitLab's schema and limits.
     """
+    refuse_together({"-o -": output == "-", "--json": as_json}, "both write to stdout; name a file: -o FILE")
+    refuse_together({f"--level {level}": level > 1, "--no-remote": no_remote}, "what level 1 made is in the remote")
+    if output == "":
+        raise click.UsageError("-o needs a file's name; -: stdout")
     target = Path(output).absolute() if output not in {None, "-"} else None
     repository, below = open_repository()
     keep_checkout_open(repository)

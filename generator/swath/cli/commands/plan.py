@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swath.cli.options import json_option, open_repository, targets_argument
+from swath.cli.options import json_option, open_repository, refuse_together, targets_argument
 from swath.cli.visible_console import visible_console
-from swath.load.targets import select_stages
-from swath.local.project import read_project
+from swath.load.targets import Selection
+from swath.local.preview import preview
 from swath.local.revision import planned_revision
 from swath.model.shell_words import first_service
 from swath.model.visible_text import visible
-from swath.plan.decide import decide
 from swath.report import plan_view
 from swath.schema.plan_document import plan_document
 
@@ -32,20 +31,23 @@ if TYPE_CHECKING:
 @click.command()
 @targets_argument
 @json_option
-@click.option("--mermaid", "picture", flag_value="mermaid", help="Print the graph as a Mermaid flowchart.")
-@click.option("--dot", "picture", flag_value="dot", help="Print the graph for Graphviz.")
+@click.option("--mermaid", is_flag=True, help="Print the graph as a Mermaid flowchart.")
+@click.option("--dot", is_flag=True, help="Print the graph for Graphviz.")
 @click.option("--rev", metavar="REV", help="Plan a Git revision from its lock, without any data on this machine.")
 @click.option(
     "--jobs", "with_jobs", is_flag=True, help="With --json: the GitLab CI jobs too; a commit's: swath compile."
 )
 @click.option("--verify-remote", is_flag=True, help="With --rev: ask the remote whether unchanged outputs still exist.")
-@click.option("-a", "--all", "everything", is_flag=True, help="Show unchanged stages too.")
+@click.option(
+    "-a", "--all", "everything", is_flag=True, help="Show unchanged stages too, as JSON and the pictures always do."
+)
 @click.option("-f", "--force", is_flag=True, help="As `run --force` would decide.")
 def plan(
     *,
     targets: tuple[str, ...],
     as_json: bool,
-    picture: str | None,
+    mermaid: bool,
+    dot: bool,
     rev: str | None,
     with_jobs: bool,
     verify_remote: bool,
@@ -56,39 +58,39 @@ def plan(
 
     TARGETS are stages, groups, dvc.yaml files or outputs, as for `dvc repro`; without any, all workflows.
     """
-    if verify_remote and not rev:
+    refuse_together({"--json": as_json, "--mermaid": mermaid, "--dot": dot}, "each is a form of the whole plan")
+    if verify_remote and rev is None:
         raise click.UsageError("--verify-remote needs --rev: a workspace has its outputs itself")
-    if with_jobs and (rev or not as_json):
+    if with_jobs and (rev is not None or not as_json):
         raise click.UsageError("--jobs goes with --json, and without --rev; for a commit: swath compile --json")
     repository, below = open_repository()
-    if rev:
-        graph, decisions = planned_revision(repository, rev, targets, below, verify_remote=verify_remote)
+    selection = Selection(targets, below)
+    if rev is not None:
+        graph, decisions = planned_revision(repository, rev, selection, force=force, verify_remote=verify_remote)
     else:
-        graph, decisions = _planned_workspace(repository, targets, below, force=force)
+        graph, decisions = planned_workspace(repository, selection, force=force)
     if as_json:
-        jobs = _jobs(repository, graph, decisions) if with_jobs else None
-        document = plan_document(decisions, _services(graph.stages), jobs)
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    elif picture:
-        click.echo((plan_view.mermaid if picture == "mermaid" else plan_view.dot)(graph, decisions))
+        print_document(graph, decisions, _jobs(repository, graph, decisions) if with_jobs else None)
+    elif mermaid or dot:
+        click.echo((plan_view.mermaid if mermaid else plan_view.dot)(graph, decisions))
     else:
-        _print_table(decisions, everything=everything)
+        print_table(decisions, everything=everything)
 
 
-def _planned_workspace(
-    repository: Repository, targets: tuple[str, ...], below: str, *, force: bool
-) -> tuple[StageGraph, dict[str, Decision]]:
-    """The chosen stages of the working tree and what would be done with them; groups that wait are told on stderr."""
-    project = read_project(repository)
-    chosen = select_stages(project.loaded, targets, below=below)
-    names = project.graph.before(chosen) if targets else set(chosen)
-    graph = project.graph.only(names) if targets else project.graph
-    workspace = project.workspace(names)
-    decisions = decide(graph, workspace, forced=names if force else ())
-    workspace.hasher.flush()
-    for group, why in project.loaded.pending.items():
+def planned_workspace(
+    repository: Repository, selection: Selection, *, force: bool
+) -> tuple[StageGraph, Mapping[str, Decision]]:
+    """The chosen stages of the working tree and what would be done with them; stderr names groups that wait."""
+    seen = preview(repository, selection, force=force)
+    for group, why in seen.pending.items():
         click.echo(f"swath: {group} is not known yet: {why}", err=True)
-    return graph, decisions
+    return seen.graph, seen.decisions
+
+
+def print_document(graph: StageGraph, decisions: Mapping[str, Decision], jobs: PipelinePlan | None = None) -> None:
+    """Print a plan as JSON."""
+    document = plan_document(decisions, _services(graph.stages), jobs)
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _jobs(repository: Repository, graph: StageGraph, decisions: Mapping[str, Decision]) -> PipelinePlan:
@@ -104,9 +106,9 @@ def _services(stages: Mapping[str, Stage]) -> dict[str, str | None]:
     return {name: first_service(stage.commands) for name, stage in stages.items()}
 
 
-def _print_table(decisions: Mapping[str, Decision], *, everything: bool) -> None:
-
-    shown = list(plan_view.rows(decisions, everything=everything))
+def print_table(decisions: Mapping[str, Decision], *, everything: bool = False, only_counts: bool = False) -> None:
+    """Print a plan as a table; `everything`: with unchanged stages; `only_counts`: its last line alone."""
+    shown = [] if only_counts else list(plan_view.rows(decisions, everything=everything))
     if shown:
         from rich.table import Table
         from rich.text import Text

@@ -7,18 +7,20 @@ import json
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from swath.cli.commands.plan import plan
+from swath.cli.commands.plan import planned_workspace, print_document, print_table
 from swath.cli.interrupt import interruptible
-from swath.cli.options import json_option, open_repository, targets_argument
+from swath.cli.options import json_option, open_repository, refuse_together, targets_argument
 from swath.cli.visible_console import visible_console
-from swath.dvc_border.overrides import apply_overrides
+from swath.dvc_border.overrides import apply_overrides, overridden
+from swath.errors import InterruptedRunError
 from swath.execute.choose import runtime_choice
+from swath.load.targets import Selection
 from swath.local.progress import Lines, summary_line
-from swath.local.run import RunOptions, RunSummary, raise_for, run_workflows
+from swath.local.run import RunOptions, RunSummary, raise_for, run_lock, run_workflows
 from swath.model.invocation import RuntimeChoice
 
 if TYPE_CHECKING:
@@ -53,9 +55,7 @@ if TYPE_CHECKING:
 @click.option("--runtime", type=click.Choice(get_args(RuntimeChoice)), help="How services are started; default: auto.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the last line.")
 @json_option
-@click.pass_context
 def run(
-    context: click.Context,
     *,
     targets: tuple[str, ...],
     jobs: int | None,
@@ -76,29 +76,19 @@ def run(
     """
     if (downstream or single_item) and not targets:
         raise click.UsageError("--downstream and --single-item need a target")
+    refuse_together({"--downstream": downstream, "--single-item": single_item}, "one says what the other excludes")
     repository, below = open_repository()
-    if overrides:
-        apply_overrides(repository, overrides, dry_run=dry_run)
+    selection = Selection(targets, below, "downstream" if downstream else "alone" if single_item else "upstream")
     if dry_run:
-        context.invoke(
-            plan,
-            targets=targets,
-            as_json=as_json,
-            picture=None,
-            rev=None,
-            verify_remote=False,
-            everything=False,
-            force=force,
-        )
+        _show(repository, selection, overrides, force=force, form="json" if as_json else "counts" if quiet else "table")
         return
 
+    if overrides:
+        apply_overrides(repository, overrides)
     options = RunOptions(
-        targets=targets,
-        below=below,
+        selection=selection,
         jobs=jobs,
         force=force,
-        downstream=downstream,
-        single_item=single_item,
         keep_going=keep_going,
         runtime=runtime_choice(runtime, os.environ),
     )
@@ -107,6 +97,30 @@ def run(
     if as_json:
         click.echo(json.dumps(_document(summary), indent=2))
     raise_for(summary, interrupted=stop.is_set())
+
+
+def _show(
+    repository: Repository,
+    selection: Selection,
+    overrides: tuple[str, ...],
+    *,
+    force: bool,
+    form: Literal["json", "counts", "table"],
+) -> None:
+    """Print what the run would do, with its parameters set meanwhile."""
+    stop = threading.Event()
+    with contextlib.ExitStack() as meanwhile:
+        if overrides:  # nobody else reads these values, and no signal keeps them in the files
+            meanwhile.enter_context(run_lock(repository))
+            meanwhile.enter_context(interruptible(stop))
+            meanwhile.enter_context(overridden(repository, overrides))
+        graph, decisions = planned_workspace(repository, selection, force=force)
+    if stop.is_set():
+        raise InterruptedRunError("interrupted; nothing was changed")
+    if form == "json":
+        print_document(graph, decisions)
+    else:
+        print_table(decisions, only_counts=form == "counts")
 
 
 def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, quiet: bool) -> RunSummary:
