@@ -124,3 +124,4 @@ def test_our_own_pipeline_has_the_jobs_that_init_writes() -> None:
         assert mine == {key: value for key, value in written[name].items() if key not in {"stage", "rules"}}
     assert ours["swath:run"]["rules"][0] == written["swath:run"]["rules"][0]
     assert ours["workflow"]["rules"][0] == written["workflow"]["rules"][0]
+    assert ours["workflow"]["auto_cancel"] == written["workflow"]["auto_cancel"]

@@ -47,6 +47,7 @@ RESERVED_JOB_NAMES: Final = frozenset(
 
 # GitLab's versions that understand a keyword, as (major, minor). YAML
 LARGER_YAML_SINCE: Final = (17, 3)
+AUTO_CANCEL_SINCE: Final = (16, 10)  # `workflow: auto_cancel`
 RETRY_EXIT_CODES_SINCE: Final = (16, 11)  # on by default; generally since 17.5
 MIRROR_SINCE: Final = (18, 2)
 FINER_RETRY_WORDS_SINCE: Final = (19, 1)  # in place of `stuck_or_timeout_failure`, and of some faults of runners

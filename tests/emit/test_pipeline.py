@@ -49,7 +49,7 @@ def test_another_parser_reads_the_same(file: Path) -> None:
 def test_a_merge_requests_child_has_jobs(file: Path) -> None:
     """Below a merge request's pipeline GitLab takes only jobs that rules let in."""
     rules = [{"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'}, {"when": "always"}]
-    assert document(file)["workflow"] == {"rules": rules}
+    assert document(file)["workflow"]["rules"] == rules
     assert not [name for name, job in jobs(file).items() if {"rules", "only", "except"} & set(job)]
 
 
@@ -126,6 +126,14 @@ def test_variables_are_texts(file: Path) -> None:
         for variable, value in job.get("variables", {}).items():
             assert isinstance(value, str), f"{name} {variable}"
             assert "$" not in value or "trigger" in job, f"{name} {variable}"
+
+
+def test_a_newer_push_cancels_no_pipeline_above_a_training(file: Path) -> None:
+    """A trigger is no job that GitLab's default would look at: it would cancel level 1 while level 2 trains."""
+    triggers = [job for job in jobs(file).values() if "trigger" in job]
+    said = {"on_new_commit": "interruptible"} if triggers else None
+    assert document(file)["workflow"].get("auto_cancel") == said
+    assert not [job for job in triggers if job["interruptible"]]
 
 
 def test_a_trigger_says_only_what_gitlab_lets_it(file: Path) -> None:

@@ -24,7 +24,7 @@ runners:
   - {tags: [docker], cpus: 4, memory: 16GiB, disk: 50GiB, gpus: 0, concurrency: 4, cache: null, price_per_hour: 0}
 services: {}
 volumes: {}
-ci: {workflows: [dvc.yaml], gitlab_version: "17.0", max_jobs: 500, needs: 50}
+ci: {workflows: [dvc.yaml], gitlab_version: "17.0", project: null, max_jobs: 500, needs: 50}
 record: {merge_request: experiment, default_branch: commit}
 report: {}
 """

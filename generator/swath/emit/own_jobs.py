@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from swath.emit.job import Keywords, Version, artifacts, clean, container, duration, needs, retry, tags
 from swath.emit.script import from_subfolder, swath_script
 from swath.emit.yaml import Flow, FlowMap
-from swath.limits import MIRROR_SINCE
+from swath.limits import AUTO_CANCEL_SINCE, MIRROR_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,8 +122,8 @@ def trigger_job(own: Own, file: str) -> Keywords:
 
     Global variables of this file would go down as pipeline variables and stand over those of the next one's file, so
     none is inherited. What the parent passed came as pipeline variables and is forwarded as such; it stands here once
-    more for programs that know no `forward`. A newer pipeline does not stop this job, and with it a training below it:
-    the next level says for each of its jobs whether it may be stopped.
+    more for programs that know no `forward`. A newer pipeline does not stop this job (`auto_cancel`): the next level
+    says for each of its jobs whether it may be stopped.
     """
     return {
         "stage": NEXT_LEVEL,
@@ -152,6 +152,18 @@ def nothing_job(own: Own) -> Keywords:
 def strategy(version: Version) -> str:
     """How a trigger job has its pipeline's status: `mirror` where the server knows it."""
     return "mirror" if version >= MIRROR_SINCE else "depend"
+
+
+def auto_cancel(version: Version) -> Keywords:
+    """What a newer commit's pipeline stops in a pipeline with a trigger: only jobs that say that they may be stopped.
+
+    GitLab's default spares a pipeline in which a job has started that must not be stopped. A trigger does not count
+    there, so GitLab would cancel the pipeline above a training, while the one with the training goes on.
+
+    Source: GitLab's `app/services/ci/pipeline_creation/cancel_redundant_pipelines_service.rb` and
+    `app/services/ci/cancel_pipeline_service.rb`, read 2026-11-28.
+    """
+    return {"auto_cancel": FlowMap(on_new_commit="interruptible")} if version >= AUTO_CANCEL_SINCE else {}
 
 
 def _own(own: Own, ci_stage: str, timeout_s: int) -> Keywords:

@@ -20,6 +20,7 @@ from swath.emit.own_jobs import (
     PLAN,
     Build,
     Own,
+    auto_cancel,
     build_image_job,
     collect_job,
     nothing_job,
@@ -81,8 +82,9 @@ def child_pipeline(plan: PipelinePlan, context: Context) -> dict[str, JSONValue]
 def _head(plan: PipelinePlan, context: Context, ci_stages: Sequence[str]) -> dict[str, JSONValue]:
     # Without rules that let them in, GitLab makes no jobs below a merge request's pipeline.
     rules = [FlowMap({"if": '$CI_PIPELINE_SOURCE == "parent_pipeline"'}), FlowMap(when="always")]
+    stopping = auto_cancel(context.own.version) if plan.continues else {}
     return {
-        "workflow": {"rules": rules},
+        "workflow": {**stopping, "rules": rules},
         "stages": list(ci_stages),
         "variables": {"SWATH_LEVEL": str(plan.level), "SWATH_DECISIONS": context.decisions},
     }

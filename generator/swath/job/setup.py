@@ -27,7 +27,7 @@ from swath.job.setup_files import (
     with_include,
     with_own_includes,
 )
-from swath.limits import FINER_RETRY_WORDS_SINCE, MIRROR_SINCE, RETRY_EXIT_CODES_SINCE
+from swath.limits import AUTO_CANCEL_SINCE, FINER_RETRY_WORDS_SINCE, MIRROR_SINCE, RETRY_EXIT_CODES_SINCE
 from swath.load.ignored import IGNORE_FILE, with_ignored
 from swath.load.settings import load_settings
 from swath.load.volumes import SETTINGS_FILE
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from swath.dvc_border.repository import Repository
+    from swath.emit.job import Version
 
 _ADDRESS: Final = re.compile(
     r"(?:(?P<scheme>https?)://(?:[^/@]*@)?(?P<web>[^/@]+)/|(?:ssh://(?:[^/@]*@)?|[^/@:]+@)(?P<host>[^/:]+)(?::\d+)?[/:])"
@@ -136,33 +137,38 @@ def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *,
     stage = ci_stage_for(there or "")
     texts = [render_ci_file(each, stage, subfolder) for each in _versions(settings)]
     _put(root, name, texts[0], done, force=force or _is_one_of(_read(root / name), texts))
-    changed = only_include(included) if there is None else with_include(there, included)
+    changed = only_include(included, settings.ci.version) if there is None else with_include(there, included)
     if changed is None:
         done.files[main] = "kept"
         done.notes.append(f"add this to {main} by hand:\n\n  include:\n    - local: {included}\n")
     else:
         _write(root, main, there, changed, done)
     if there and holds_jobs(there) and {done.files[main], done.files[name]} & {"written", "changed"}:
-        done.notes.append(_beside_others(there, name))
+        done.notes.append(_beside_others(there, name, settings.ci.version))
 
 
 def _versions(settings: Settings) -> list[Settings]:
-    """The settings, and the same for other versions of GitLab: a file for one of those may be written anew."""
-    steps = (RETRY_EXIT_CODES_SINCE, MIRROR_SINCE, FINER_RETRY_WORDS_SINCE)
+    """The settings, and those for other versions or no project: what was written for one may be written anew."""
+    steps = (AUTO_CANCEL_SINCE, RETRY_EXIT_CODES_SINCE, MIRROR_SINCE, FINER_RETRY_WORDS_SINCE)
     versions = ("16.0", *(f"{major}.{minor}" for major, minor in steps))
-    return [settings, *(replace(settings, ci=replace(settings.ci, gitlab_version=version)) for version in versions)]
+    others = (
+        replace(settings.ci, gitlab_version=version, project=project)
+        for version in (settings.ci.gitlab_version, *versions)
+        for project in (settings.ci.project, None)
+    )
+    return [settings, *(replace(settings, ci=ci) for ci in others)]
 
 
 def _is_one_of(there: str | None, texts: list[str]) -> bool:
     return there is not None and there.replace("\r\n", "\n") in texts
 
 
-def _beside_others(text: str, file: str) -> str:
+def _beside_others(text: str, file: str, version: Version) -> str:
     """What it means that our jobs stand in one pipeline with those of a foreign CI file."""
     where = f"in {file}, in your ci stage {ci_stage_for(text)!r}"
     lines = [
         f"Swath's jobs stand {where}, and take nothing from `default`.",
-        "They run for merge requests, the default branch, schedules and the web form"
+        "They run for merge requests, the default branch, schedules, the web form and the API"
         + (", as far as your `workflow` lets them." if "workflow" in keys_of(text) else "."),
     ]
     if "merge_request" not in text.lower():
@@ -170,6 +176,11 @@ def _beside_others(text: str, file: str) -> str:
             "A merge request thus gets a pipeline of its own, by which GitLab judges it; your jobs are not in that:",
             "they have no rules for it. Give them such (https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/),",
             f"or take the rules with merge_request_event out of {file}.",
+        ]
+    if "auto_cancel" not in text and version >= AUTO_CANCEL_SINCE:
+        lines += [
+            "A newer push cancels a pipeline although a training below it goes on, unless your file says:",
+            "  workflow: {auto_cancel: {on_new_commit: interruptible}}",
         ]
     return "\n".join(lines)
 

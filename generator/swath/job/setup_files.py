@@ -14,7 +14,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from swath.emit.job import clean, retry
-from swath.emit.own_jobs import strategy
+from swath.emit.own_jobs import auto_cancel, strategy
 from swath.emit.script import enter, from_subfolder, swath_command
 from swath.emit.yaml import Flow, FlowMap, to_yaml
 from swath.images.service_image import swath_image
@@ -23,6 +23,7 @@ from swath.plan.choose_runner import cheapest_runner
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from swath.emit.job import Version
     from swath.model.settings import Settings
     from swath.model.stage import JSONValue
 
@@ -46,6 +47,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@/+-]+")
 _INCLUDES_ONLY: Final = """\
 # Each DVC repository of this Git repository has its jobs in a file of its own: `swath init` in its folder adds it here.
 """
+_STOPPING: Final = "# A newer push stops jobs that only check and plan, no trigger of a pipeline that trains.\n"
 _HEAD: Final = re.compile(r"\A(?:#.*\n|\n)*")
 _DOCUMENT_START: Final = re.compile(r"^---[ \t]*(?:#.*)?\n", re.MULTILINE)
 
@@ -81,11 +83,14 @@ def render_ci_file(settings: Settings, ci_stage: str | None, subfolder: str = ""
         subfolder: the DVC repository's folder in Git's checkout; empty: the top.
     """
     version = settings.ci.version
+    stopping = auto_cancel(version)
     values = {
         "image": swath_image(settings),
         "tags": list(cheapest_runner(settings.runners).tags),
         "retry": _in_one_line(FlowMap(retry(version))),
         "strategy": strategy(version),
+        "auto_cancel": _in_one_line(stopping["auto_cancel"]) if stopping else "",
+        "fork_rules": _fork_rules(settings),
         "ci_stage": ci_stage,
         "suffix": f":{plain_name(subfolder)}" if subfolder else "",
         "lint": [*_entered(subfolder), swath_command("lint")],
@@ -94,6 +99,19 @@ def render_ci_file(settings: Settings, ci_stage: str | None, subfolder: str = ""
         "clean": clean(subfolder)["GIT_CLEAN_FLAGS"],
     }
     return _render("gitlab-ci.yml.j2", values)
+
+
+def _fork_rules(settings: Settings) -> list[str]:
+    """Rules by which a fork's own pushes start nothing: it has neither credentials nor, as a rule, the image.
+
+    A merge request's pipeline runs in the fork, too. It is let in where the fork can have the image.
+    """
+    if settings.ci.project is None:
+        return []
+    condition = f'$CI_PROJECT_PATH != "{settings.ci.project}"'
+    if "CI_REGISTRY_IMAGE" not in settings.registry:
+        condition += ' && $CI_PIPELINE_SOURCE != "merge_request_event"'
+    return ["# A fork has neither the image of these jobs nor credentials.", f"- if: '{condition}'", "  when: never"]
 
 
 def _entered(subfolder: str) -> list[str]:
@@ -175,9 +193,11 @@ def _with_entry(body: str, file: str, *, has_include: bool) -> str | None:
     return None
 
 
-def only_include(file: str) -> str:
+def only_include(file: str, version: Version) -> str:
     """A CI file that includes ours, and has nothing else yet."""
-    return f"{_INCLUDES_ONLY}include:\n  - local: {file}\n"
+    words = auto_cancel(version)
+    workflow = f"{_STOPPING}{to_yaml({'workflow': words})}" if words else ""
+    return f"{_INCLUDES_ONLY}include:\n  - local: {file}\n{workflow}"
 
 
 def with_own_includes(text: str, there: str) -> str:

@@ -1,7 +1,8 @@
 """The messages of commits that Swath itself makes: how they are written and told from people's. No I/O.
 
-A recorded commit starts a pipeline of its own. What ends the circle is that nothing is out of date there; that
-`always_changed` counts as done on it, and that no second one follows in a row, is told by its trailer.
+By the rules of the CI file that `swath init` writes, the push of a recorded commit starts no pipeline; where a file has
+no such rules it does (a push with a project's token, not with a job's). Then the circle ends because nothing is out of
+date there, `always_changed` counts as done, and no second such commit follows in a row: the trailer tells.
 """
 
 from __future__ import annotations

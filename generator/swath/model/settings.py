@@ -20,6 +20,7 @@ Execution = Literal["image", "docker"]
 Recording = Literal["experiment", "commit", "none"]
 VolumeName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", description="letters, digits, - and _")]
 ImageReference = Annotated[str, Meta(pattern=r"^\S+$", description="without spaces")]
+ProjectPath = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$", description="group/project")]
 JSONObject = dict[str, Any]  # msgspec knows no narrower word for any JSON value
 
 
@@ -57,6 +58,7 @@ class ContinuousIntegration(Struct, frozen=True, forbid_unknown_fields=True, kw_
     Attributes:
         workflows: the dvc.yaml files that CI runs, from the root.
         gitlab_version: the server's, which decides what its YAML may hold; outside of CI, where jobs tell no version.
+        project: path of the GitLab project, as its address has it; then a fork's own pushes start no pipelines.
         max_jobs: jobs of one pipeline.
         needs: entries of one job's `needs`; GitLab's default limit is 50.
         services: what beats `services` of the file, by service, in CI alone.
@@ -64,6 +66,7 @@ class ContinuousIntegration(Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     workflows: Annotated[list[str], Meta(min_length=1)] = field(default_factory=lambda: ["dvc.yaml"])
     gitlab_version: Annotated[str, Meta(pattern=r"^\d+\.\d+$")] = "17.0"
+    project: ProjectPath | None = None
     max_jobs: Annotated[int, Meta(ge=1)] = 500
     needs: Annotated[int, Meta(ge=1)] = 50
     services: dict[Name, Overrides] = field(default_factory=dict)

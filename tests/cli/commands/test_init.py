@@ -185,10 +185,12 @@ def test_a_foreign_ci_file_gets_one_include(bench: Bench) -> None:
         ".dvcignore         lines added\n"
         "\n"
         "Swath's jobs stand in .gitlab/swath.yml, in your ci stage 'check', and take nothing from `default`.\n"
-        "They run for merge requests, the default branch, schedules and the web form.\n"
+        "They run for merge requests, the default branch, schedules, the web form and the API.\n"
         "A merge request thus gets a pipeline of its own, by which GitLab judges it; your jobs are not in that:\n"
         "they have no rules for it. Give them such (https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/),\n"
         "or take the rules with merge_request_event out of .gitlab/swath.yml.\n"
+        "A newer push cancels a pipeline although a training below it goes on, unless your file says:\n"
+        "  workflow: {auto_cancel: {on_new_commit: interruptible}}\n"
         "\n"
         "What is left to do:\n"
     )
@@ -265,8 +267,8 @@ def test_our_jobs_beside_others_with_line_ends_of_windows_and_a_workflow(bench: 
     (bench.root / ".gitlab-ci.yml").write_bytes(text.encode())
     result = bench.swath("init", check=True)
     assert (
-        "They run for merge requests, the default branch, schedules and the web form, as far as your `workflow` lets them.\n"
-        "\nWhat is left"
+        "They run for merge requests, the default branch, schedules, the web form and the API, as far as your `workflow` "
+        "lets them.\nA newer push cancels a pipeline although"
     ) in result.stdout
     include = "include:\r\n  - local: .gitlab/swath.yml\r\n  - other.yml\r\n"
     assert (bench.root / ".gitlab-ci.yml").read_bytes().decode() == text.replace("include: other.yml\r\n", include)
@@ -322,6 +324,10 @@ EVENTS: dict[str, tuple[dict[str, str], set[str]]] = {
     "web form": ({**MAIN, "CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "topic"}, ALL),
     "web form on a tag": ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_TAG": "v1", "CI_DEFAULT_BRANCH": "main"}, ALL),
     "API on the default branch": ({**MAIN, "CI_PIPELINE_SOURCE": "api"}, ALL),
+    "API on another branch": ({**MAIN, "CI_PIPELINE_SOURCE": "api", "CI_COMMIT_BRANCH": "topic"}, ALL),
+    "trigger token on another branch": ({**MAIN, "CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "topic"}, ALL),
+    "another project's pipeline": ({**MAIN, "CI_PIPELINE_SOURCE": "pipeline", "CI_COMMIT_BRANCH": "topic"}, ALL),
+    "a scan on demand": ({**MAIN, "CI_PIPELINE_SOURCE": "ondemand_dast_scan", "CI_COMMIT_BRANCH": "topic"}, set()),
     "merge request": ({**REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "detached"}, ALL),
     "merged result": ({**REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "merged_result"}, ALL),
     "merge train": ({**REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "merge_train"}, ALL),
@@ -356,6 +362,60 @@ def test_which_jobs_each_kind_of_pipeline_has(bench: Bench, *, beside_others: bo
         assert inside == expected, event
         needed = {need for name in inside for need in document[name].get("needs", [])}
         assert needed <= inside, event  # else GitLab makes no pipeline at all
+
+
+IN_FORK = {"CI_PROJECT_PATH": "me/forest"}
+OF_FORK = {**REQUEST, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"}
+CHECKED = {"swath:lint", "swath:plan"}
+
+
+@pytest.mark.parametrize("beside_others", [False, True])
+@pytest.mark.parametrize(
+    ("registry", "variables", "expected"),
+    [
+        ("$CI_REGISTRY_IMAGE", {**MAIN, "CI_PIPELINE_SOURCE": "push", "CI_PROJECT_PATH": "team/forest"}, ALL),
+        ("$CI_REGISTRY_IMAGE", {**MAIN, "CI_PIPELINE_SOURCE": "push", **IN_FORK}, set()),
+        ("$CI_REGISTRY_IMAGE", {**OF_FORK, **IN_FORK}, set()),
+        ("$CI_REGISTRY_IMAGE", {**OF_FORK, "CI_PROJECT_PATH": "team/forest"}, CHECKED),  # a member started it here
+        ("r.example.com/team/forest", {**MAIN, "CI_PIPELINE_SOURCE": "push", **IN_FORK}, set()),
+        ("r.example.com/team/forest", {**MAIN, "CI_PIPELINE_SOURCE": "schedule", **IN_FORK}, set()),
+        ("r.example.com/team/forest", {**OF_FORK, **IN_FORK}, CHECKED),
+    ],
+)
+def test_a_fork_starts_nothing_that_has_no_image_there(
+    bench: Bench, registry: str, variables: dict[str, str], expected: set[str], *, beside_others: bool
+) -> None:
+    if beside_others:
+        bench.write({".gitlab-ci.yml": FOREIGN})
+    bench.write({"swath.yaml": f"registry: {registry}\nci: {{project: team/forest}}\n"})
+    bench.swath("init", check=True)
+    name = ".gitlab/swath.yml" if beside_others else ".gitlab-ci.yml"
+    document = ci(bench, name)
+    assert judged(bench, name) == "ok -- validation done"
+    whole = document.get("workflow", {}).get("rules")
+    inside = {name for name in ALL if lets_in(whole, variables) and lets_in(document[name].get("rules"), variables)}
+    assert inside == expected
+
+
+def test_a_project_that_is_named_later_writes_an_untouched_file_anew(bench: Bench) -> None:
+    bench.swath("init", check=True)
+    bench.write({"swath.yaml": bench.read("swath.yaml").replace("# project: group/project", "project: team/forest")})
+    assert ".gitlab-ci.yml  written\n" in bench.swath("init", check=True).stdout.replace("lines added", "written")
+    assert 'CI_PROJECT_PATH != "team/forest"' in bench.read(".gitlab-ci.yml")
+
+
+@pytest.mark.parametrize(("version", "said"), [("16.9", None), ("17.0", {"on_new_commit": "interruptible"})])
+def test_a_newer_push_stops_planning_and_no_pipeline_that_trains(
+    bench: Bench, version: str, said: dict[str, str] | None
+) -> None:
+    """With GitLab's default the next push cancels the parent pipeline while its child trains."""
+    bench.write({"swath.yaml": f"ci: {{gitlab_version: '{version}'}}\n"})
+    bench.swath("init", check=True)
+    document = ci(bench)
+    assert document["workflow"].get("auto_cancel") == said
+    assert {name: document[name]["interruptible"] for name in sorted(ALL)} == {
+        "swath:lint": True, "swath:plan": True, "swath:run": False
+    }  # fmt: skip
 
 
 def in_folder(top: Path, subfolder: str) -> Bench:
@@ -393,6 +453,9 @@ def test_repositories_in_folders_live_side_by_side(tmp_path: Path) -> None:
         "include:\n"
         "  - local: .gitlab/swath/teams/it-s-HOME-b-1-e865c77c.yml\n"
         "  - local: .gitlab/swath/ml-a.yml\n"
+        "# A newer push stops jobs that only check and plan, no trigger of a pipeline that trains.\n"
+        "workflow:\n"
+        "  auto_cancel: {on_new_commit: interruptible}\n"
     )
     names = (".gitlab/swath/ml-a.yml", ".gitlab/swath/teams/it-s-HOME-b-1-e865c77c.yml")
     first, second = (ci(top, name) for name in names)
