@@ -196,6 +196,22 @@ def test_no_runner_is_told_with_what_each_class_lacks(bench: Bench) -> None:
     )
 
 
+def test_plain_commands_on_a_gpu_are_not_killed_by_a_push_and_wait_for_their_turn(bench: Bench) -> None:
+    """As in any DVC repository: no services, no timeouts. Two trainings on one GPU."""
+    meta = {"swath": {"resources": {"gpus": 1}}}
+    train = {"cmd": "true > out", "deps": ["in.txt"], "meta": meta}
+    stages = {name: {**train, "outs": [name]} for name in ("a", "b")}
+    bench.write({"dvc.yaml": {"stages": {**stages, "c": {"cmd": "true > c", "deps": ["in.txt"], "outs": ["c"]}}}})
+    bench.write({"swath.yaml": "runners:\n  - {tags: [docker]}\n  - {tags: [gpu], gpus: 1, concurrency: 1}\n"})
+    bench.commit("train")
+    jobs = document(compiled(bench.root))
+    assert {name: (jobs[name]["interruptible"], jobs[name].get("resource_group")) for name in "abc"} == {
+        "a": (False, "swath-gpu-1"),
+        "b": (False, "swath-gpu-1"),
+        "c": (True, None),
+    }
+
+
 def test_an_unknown_service_is_told_with_the_stage(bench: Bench) -> None:
     bench.write({"dvc.yaml": "stages:\n  a:\n    cmd: swath exec nothing --out a\n    outs: [a]\n"})
     bench.commit("unknown service")

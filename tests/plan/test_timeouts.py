@@ -27,6 +27,8 @@ def test_all_attempts_and_the_transfers(stages: list[tuple[float | None, int]], 
 def test_what_is_long() -> None:
     assert is_long(None, training=True)
     assert not is_long(None, training=False)
+    assert is_long(None, training=False, gpus=1)
+    assert not is_long(300.0, training=False, gpus=1)  # somebody says that it is short
     assert expected_s(3600.0, 30.0) == 30.0
     assert is_long(expected_s(None, 901.0), training=False)
     assert [is_long(expected_s(timeout), training=False) for timeout in (None, 3600.0, 3601.0)] == [False, False, True]

@@ -106,7 +106,11 @@ class Workloads:
             retries=options.retries,
             expected_s=expected,
             key=key,
-            interruptible=not is_long(expected, training=service is not None and service.kind == "training"),
+            interruptible=not is_long(
+                expected,
+                training=service is not None and service.kind == "training",
+                gpus=options.resources.gpus or 0,
+            ),
             images=(reference,) if image else (),
         )
 

@@ -43,6 +43,9 @@ def expected_s(timeout_s: float | None, said_s: float | None = None) -> float | 
     return None if timeout_s is None else timeout_s / _TIMEOUT_OVER_EXPECTED
 
 
-def is_long(expected: float | None, *, training: bool) -> bool:
-    """Whether much is lost when a stage is stopped: a training, or what runs long."""
-    return training or (expected is not None and expected > LONG_S)
+def is_long(expected: float | None, *, training: bool, gpus: int = 0) -> bool:
+    """Whether much is lost when a stage is stopped: a training, or what runs long.
+
+    What asks for GPUs counts as a training where nobody says how long it takes: a plain command does not tell.
+    """
+    return training or (gpus > 0 if expected is None else expected > LONG_S)
