@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from support.repositories import CLEAN, Bench, make_repository
 from swath.dvc_border.cache import Cache
 from swath.dvc_border.content import Hasher
 from swath.dvc_border.patience import Patience
+from swath.dvc_border.remote_listing import stored_files
 from swath.dvc_border.remote_store import RemoteStore
 from swath.dvc_border.repository import Repository
 from swath.errors import UserError
@@ -176,3 +178,19 @@ def test_the_folder_of_a_webdav_remote_must_be_there(tmp_path: Path) -> None:
         f"the DVC remote 'far': the server has no folder {address}\n"
         "  make it there, or correct the url: dvc remote modify"
     )
+
+
+def test_all_files_are_listed_with_sizes_and_ages(bench: Bench) -> None:
+    file, folder = put(bench, "file"), put(bench, "folder")
+    here = store(bench)
+    here.push([file, folder])
+    here.write_text("swath/7/1/job.json", "{}")
+    found = {each.path: each for each in stored_files(here.files)}
+    assert len(found) == 1 + 2 + 1 + 1
+    one = found[f"files/md5/{file.value[:2]}/{file.value[2:]}"]
+    assert one.size == 3
+    assert one.changed is not None
+    assert abs(one.changed - time.time()) < 300
+    assert found["swath/7/1/job.json"].size == 2
+    here.files.remove(list(found))
+    assert stored_files(here.files) == []

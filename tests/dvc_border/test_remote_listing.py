@@ -26,11 +26,14 @@ def far(tmp_path: Path, url: str) -> RemoteFiles:
 def test_files_of_a_folder_are_listed_and_links_not_followed(tmp_path: Path) -> None:
     files = far(tmp_path, str(tmp_path / "far"))
     assert stored_files(files) == []
-    files.write("a/b/c", b"123")
-    os.utime(tmp_path / "far/a/b/c", (200, 100))
-    (tmp_path / "far/away").symlink_to("/etc")
-    assert stored_files(files)[0] == StoredFile("a/b/c", 3, 100.0)
-    assert not [each for each in stored_files(files) if each.path.startswith("away/")]
+    ours = ("0f/x", "files/md5/0f/x", "runs/0f/x/y", "swath/7/1/x.json")
+    for path in (*ours, "files/md5/txt/x", "notes/0f/x", "swath/gc.json", "x"):
+        files.write(path, b"123")
+        os.utime(tmp_path / "far" / path, (200, 100))
+    (tmp_path / "far/swath/away").symlink_to("/etc")
+    (tmp_path / "far/swath/7/away").symlink_to("/etc/passwd")
+    found = [each for each in stored_files(files) if each.path != "swath/7/away"]
+    assert found == [StoredFile(path, 3, 100.0) for path in ours]
 
 
 def test_in_a_cache_the_last_use_counts(tmp_path: Path) -> None:
@@ -66,8 +69,12 @@ def test_ages_are_read_in_each_form(
 
         fs: Any = None
 
+        def ls(self, folder: str, *, detail: bool) -> list[str]:
+            assert not detail
+            return [f"{folder}/ab", f"{folder}/other"] if folder == "bucket/deep/files/md5" else []
+
         def find(self, root: str, *, detail: bool) -> dict[str, dict[str, Any]]:
-            assert (root, detail) == ("bucket/deep", True)
+            assert (root, detail) == ("bucket/deep/files/md5/ab", True)
             return {"bucket/deep/files/md5/ab/c": {"size": 4, **info}, "bucket/deeper/x": {"size": 1}}
 
     system = System()

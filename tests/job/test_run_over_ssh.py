@@ -16,6 +16,7 @@ from support.job_services import three_services
 from support.network import Line, line_to
 from support.remote_server import RemoteServer
 from swath.dvc_border.patience import Patience
+from swath.dvc_border.remote_listing import stored_files
 from swath.dvc_border.remote_store import RemoteStore
 from swath.dvc_border.repository import Repository
 from swath.errors import PassingFaultError, UserError
@@ -76,6 +77,17 @@ def quick_store(house: JobBench, environ: dict[str, str], patience: Patience) ->
     store, _ = store_of(repository, environ, patience)
     assert store is not None
     return store
+
+
+def test_all_files_of_a_remote_are_listed_with_sizes_and_ages(house: JobBench) -> None:
+    store = quick_store(house, house.environ, Patience(stall_s=30))
+    content = put(store, b"12345")
+    store.push([content])
+    store.write_text("swath/7/1/job.json", "{}")
+    found = {each.path: each for each in stored_files(store.files)}
+    assert sorted(found) == [f"files/md5/{content.value[:2]}/{content.value[2:]}", "swath/7/1/job.json"]
+    assert [each.size for _, each in sorted(found.items())] == [5, 2]
+    assert all(each.changed is not None and abs(each.changed - time.time()) < 300 for each in found.values())
 
 
 def test_objects_survive_a_line_that_is_cut(house: JobBench, line: Line) -> None:

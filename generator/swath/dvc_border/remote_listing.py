@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posixpath
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,13 +15,16 @@ from swath.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from swath.dvc_border.patience import Patience, Pulse
+    from swath.dvc_border.patience import Patience
     from swath.dvc_border.repository import Repository
 
 # What the file systems call the time of the last change.
 _TIMES: Final = ("mtime", "LastModified", "last_modified", "modified", "updated", "timeModified")
 _LISTS_NOTHING: Final = ("http", "https")
 _CACHE: Final = "swath-gc-cache"
+_WITH_PREFIXES: Final = ("", "files/md5", "runs")  # folders with folders of two hexadecimal digits
+_PREFIX: Final = re.compile(r"[0-9a-f]{2}")
+_OURS: Final = "swath"
 
 
 class StoredFile(NamedTuple):
@@ -37,7 +42,9 @@ class StoredFile(NamedTuple):
 
 
 def stored_files(files: RemoteFiles) -> list[StoredFile]:
-    """All files, by path.
+    """The files of DVC's layout and ours, by path; others are not looked for.
+
+    They are listed in many small pieces: one long silence would be taken for a remote that stalls.
 
     Raises:
         UserError: the remote cannot list its files, or refuses.
@@ -46,7 +53,16 @@ def stored_files(files: RemoteFiles) -> list[StoredFile]:
     if files.protocol in _LISTS_NOTHING:
         message = f"the DVC remote {files.name!r} cannot be cleaned: a web server lists no files"
         raise UserError(message, hint="name the place behind it as a remote: dvc remote add")
-    return sorted(files.each([""], lambda fs, _, pulse: list(_found(fs, files, pulse)), "read")[0])
+    inner = files.names(_WITH_PREFIXES)
+    folders = [
+        posixpath.join(base, name)
+        for base, names in zip(_WITH_PREFIXES, inner, strict=True)
+        for name in names
+        if _PREFIX.fullmatch(name)
+    ]
+    folders += [f"{_OURS}/{name}" for name in files.names([_OURS])[0]]
+    found = files.each(folders, lambda fs, folder, _: list(_found(fs, files, folder)), "read")
+    return sorted({each for part in found for each in part})
 
 
 def cache_as_remote(repository: Repository, patience: Patience) -> RemoteFiles:
@@ -63,28 +79,28 @@ def forget_index(repository: Repository, name: str) -> None:
         get_index(repository.full.cloud.get_remote_odb(name, hash_name="md5")).clear()
 
 
-def _found(fs: Any, files: RemoteFiles, pulse: Pulse) -> Iterator[StoredFile]:
+def _found(fs: Any, files: RemoteFiles, folder: str) -> Iterator[StoredFile]:
     root = files.full("").rstrip("/")
     if files.protocol == "local":
-        yield from _walk(root, pulse, by_use=files.name == _CACHE)
+        yield from _walk(root, folder, by_use=files.name == _CACHE)
         return
     try:
-        found = fs.fs.find(root, detail=True)
+        found = fs.fs.find(files.full(folder), detail=True)
     except (FileNotFoundError, NotADirectoryError):
         return
-    start = root.strip("/")
+    start = f"{root.strip('/')}/".lstrip("/")  # empty where paths start at the remote's root
     for path, info in found.items():
         name = str(path).strip("/")
-        if name.startswith(f"{start}/"):
-            yield StoredFile(name[len(start) + 1 :], int(info.get("size") or 0), _time(info))
+        if name.startswith(start):
+            yield StoredFile(name[len(start) :], int(info.get("size") or 0), _time(info))
 
 
-def _walk(root: str, pulse: Pulse, *, by_use: bool) -> Iterator[StoredFile]:
+def _walk(root: str, folder: str, *, by_use: bool) -> Iterator[StoredFile]:
     """Links are listed as what they are, and never followed."""
-    for folder, _, names in os.walk(root):
-        pulse.beat()
+    top = os.path.join(root, folder)
+    for place, _, names in () if os.path.islink(top) else os.walk(top):
         for name in names:
-            path = os.path.join(folder, name)
+            path = os.path.join(place, name)
             try:
                 info = os.lstat(path)
             except FileNotFoundError:  # somebody else has removed it
