@@ -15,8 +15,9 @@ import pytest
 
 from support.old_house import OldHouse
 from support.repositories import CLEAN
-from swath.clean.owner import MARKER
+from swath.clean.collect import PAUSE_S
 from swath.clean.places import GcOptions, clean_cache, clean_remote
+from swath.dvc_border.cleaning import MARKER
 from swath.dvc_border.repository import Repository
 from swath.errors import PassingFaultError, UserError
 
@@ -189,7 +190,8 @@ def test_what_a_running_pipeline_has_restored_stays_and_old_pipelines_go(house: 
 
 
 def during_the_pause(act: Callable[[], object]) -> GcOptions:
-    return options(pause=lambda _: act())
+    """Something happens in the long pause, once."""
+    return options(pause=lambda pause_s: act() if pause_s == PAUSE_S else None)
 
 
 def test_what_a_job_restores_while_it_goes_on_stays(house: OldHouse) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from support.repositories import CLEAN, Bench, make_repository
 from support.until import until
 from swath.dvc_border.cache import Cache
+from swath.dvc_border.cleaning import Cleaning, announced, write_cleaning
 from swath.dvc_border.content import Hasher, hash_bytes
 from swath.dvc_border.patience import Patience
 from swath.dvc_border.remote_store import RemoteStore
@@ -340,6 +342,40 @@ def test_a_remote_that_stays_down_is_a_passing_fault(case: Case, monkeypatch: py
         "the DVC remote 'far' cannot be written to: ConnectionRefusedError: [Errno 111] Connection refused to ssh://host; "
         "it was tried 3 times: see whether it is up, then try again"
     )
+
+
+def test_what_a_cleaning_removes_while_it_is_taken_for_there_is_sent_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.store().push([case.file])
+    path = case.far / "files/md5" / case.file.value[:2] / case.file.value[2:]
+    store = case.store()
+    write_cleaning(store.files, Cleaning(("1",)))
+    real = RemoteStore._put
+
+    def put(store: RemoteStore, contents: Sequence[Content]) -> int:
+        if path.exists() and not done:
+            done.append(1)
+            with announced(store.files):
+                path.unlink()
+        return real(store, contents)
+
+    done: list[int] = []
+    monkeypatch.setattr(RemoteStore, "_put", put)
+    assert store.push([case.file, case.folder]) > 3
+    assert path.read_text() == "one"
+    assert done
+
+
+def test_a_store_that_has_seen_an_object_looks_again_after_a_cleaning(case: Case) -> None:
+    store = case.store()
+    write_cleaning(store.files, Cleaning(("1",)))
+    assert store.push([case.file]) == 3
+    path = case.far / "files/md5" / case.file.value[:2] / case.file.value[2:]
+    with announced(store.files):
+        path.unlink()
+    assert store.push([case.file]) == 3
+    assert path.exists()
 
 
 def test_a_remote_that_stalls_is_given_up(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

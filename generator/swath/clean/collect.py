@@ -12,6 +12,7 @@ files of a listing that has come back meanwhile stay.
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from swath.model.stage import JSONValue
 
 PAUSE_S: Final = 60.0  # between the entries of the run cache and the objects: jobs write what they restore
+SETTLE_S: Final = 10.0  # for jobs that have sent objects just before that was announced, to write their fragments
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,14 @@ class Collector:
         size = sum(each.file.size for each in stock.files) - sum(each.file.size for each in going)
         return Removed(self.place, going, tuple(sorted(absent)), len(stock.files) - len(going), size)
 
-    def clean(self, pause: Callable[[float], object]) -> Removed:
+    def clean(
+        self, pause: Callable[[float], object], announced: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> Removed:
         """Remove what nobody names.
 
         Args:
             pause: waits so many seconds.
+            announced: within it, whoever sends objects knows that some are being removed.
 
         Returns:
             What was removed.
@@ -105,7 +110,9 @@ class Collector:
         if not any(each.kind in {"listing", "object"} for each in first.files):
             return self._rest(first, entries, first)
         pause(PAUSE_S)
-        return self._rest(first, entries, self.look())
+        with announced():
+            pause(SETTLE_S)
+            return self._rest(first, entries, self.look())
 
     def _rest(self, first: Removed, entries: list[Known], second: Removed) -> Removed:
         """Remove what both looks have found, but the entries, which are gone."""

@@ -22,6 +22,7 @@ from swath.clean.revisions import (
     repository_ids,
     server_refs,
 )
+from swath.dvc_border.cleaning import announced
 from swath.dvc_border.lock import repository_lock
 from swath.dvc_border.patience import Patience
 from swath.dvc_border.remote_files import RemoteFiles
@@ -87,7 +88,7 @@ def clean_remote(repository: Repository, name: str | None, options: GcOptions) -
         collector = Collector(place, files, named, _in_cache(repository), since)
         if options.dry_run:
             return collector.look()
-        removed = collector.clean(options.pause)
+        removed = collector.clean(options.pause, lambda: announced(files))
     if removed.files:
         forget_index(repository, files.name)
     return removed

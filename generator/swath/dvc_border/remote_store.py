@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.cache import Cache
+from swath.dvc_border.cleaning import last_cleaning
 from swath.dvc_border.content import Hasher, hash_file
 from swath.dvc_border.remote_files import RemoteFiles
 from swath.errors import UserError
@@ -69,6 +70,7 @@ class RemoteStore:
         self._cache = Cache(repository, Hasher(repository))
         self._listings: dict[str, tuple[str, ...]] = {}
         self._present: set[str] = set()
+        self._cleaning = ""
 
     @property
     def name(self) -> str:
@@ -209,10 +211,31 @@ class RemoteStore:
             if inner is None:
                 raise UserError(f"the object {folder.value} is not in the cache", hint="run the stage again")
             files += [Content(file.value, legacy=folder.legacy) for file in inner]
-        absent = self._absent([*files, *folders])
-        return self._put([each for each in absent if not each.is_folder]) + self._put(
-            [each for each in absent if each.is_folder]
-        )
+        every = [*files, *folders]
+        if not every:
+            return 0
+        self._see_cleaning()
+        sent, moved = self._send(every)
+        skipped = [each for each in every if each.value not in sent]
+        while skipped and self._see_cleaning():
+            moved += self._send(skipped)[1]
+        return moved
+
+    def _send(self, contents: Sequence[Content]) -> tuple[set[str], int]:
+        """Send what the remote lacks, listings last; the hashes, and how many bytes that were."""
+        absent = self._absent(contents)
+        moved = self._put([each for each in absent if not each.is_folder])
+        moved += self._put([each for each in absent if each.is_folder])
+        return {each.value for each in absent}, moved
+
+    def _see_cleaning(self) -> bool:
+        """Whether the remote was cleaned since the last look; then what was seen in it counts no more."""
+        cleaning = last_cleaning(self.files)
+        has_been = cleaning != self._cleaning
+        if has_been:
+            self._present.clear()
+            self._cleaning = cleaning
+        return has_been
 
     def _put(self, contents: Sequence[Content]) -> int:
         pairs = [(self._cache.path(content), _object_path(content)) for content in contents]
