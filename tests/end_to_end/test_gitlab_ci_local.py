@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from support.gitlab_ci_local import gitlab_ci_local
-from support.gitlab_project import SOCKET, GitLabProject
+from support.gitlab_project import SOCKET, TOKEN, GitLabProject
 from support.small_project import STAGES
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 
 def test_the_first_pipeline_passes_in_gitlab_ci_local(small: GitLabProject, tmp_path: Path) -> None:
     house = small.house
+    house.variables["SWATH_TOKEN"] = TOKEN  # the server knows no job of gitlab-ci-local
     checkout = tmp_path / "checkout"
     subprocess.run(["git", "clone", "-q", house.address, str(checkout)], check=True)
     known = {
