@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -122,11 +123,102 @@ def test_who_is_left_behind_is_killed(tmp_path: Path, script: str) -> None:
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
-def test_a_stray_in_a_session_of_its_own_is_known_by_its_mark(tmp_path: Path) -> None:
+# Double fork, a session and a group of its own, no variable of the service's: it writes until somebody stops it.
+WRITER = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open("daemon", "w").write(str(os.getpid()))
+while True:
+    open("out", "a").write("x")
+    time.sleep(0.005)
+"""
+DAEMON = f"""
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.execve(sys.executable, [sys.executable, "-c", {WRITER!r}], {{}})
+while not os.path.exists("daemon") or not open("daemon").read():
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "settings"),
+    [
+        ("", 0, {}),
+        ("sys.exit(3)", 3, {}),
+        ("os.kill(os.getpid(), 9)", 137, {}),
+        ("time.sleep(60)", 143, {"timeout_s": 3, "grace_s": 0.5}),
+    ],
+    ids=["success", "failure", "killed", "timeout"],
+)
+def test_a_daemon_that_a_service_starts_is_gone_before_its_outputs_count(
+    tmp_path: Path, ending: str, code: int, settings: dict[str, float]
+) -> None:
+    child = Child([sys.executable, "-c", DAEMON + ending], tmp_path, ENVIRONMENT, **settings)  # type: ignore[arg-type]
+    outcome = run_child(child, None, threading.Event())
+    size = (tmp_path / "out").stat().st_size
+    assert outcome.exit_code == code
+    assert not is_alive(int((tmp_path / "daemon").read_text()))
+    time.sleep(0.1)
+    assert (tmp_path / "out").stat().st_size == size
+
+
+def test_a_daemon_of_a_plain_command_lives_on_as_under_dvc(tmp_path: Path) -> None:
+    child = Child([sys.executable, "-c", DAEMON], tmp_path, ENVIRONMENT, supervised=False)
+    assert run_child(child, None, threading.Event()).exit_code == 0
+    pid = int((tmp_path / "daemon").read_text())
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_who_kills_its_supervisor_has_failed_and_leaves_nothing_either(tmp_path: Path) -> None:
     environment = ENVIRONMENT | {"SWATH_SCRATCH": str(tmp_path)}
+    script = (
+        "setsid sh -c 'echo $$ >pid; exec sleep 60' & while [ ! -s pid ]; do sleep 0.1; done; kill -9 $PPID; sleep 60"
+    )
+    child = Child(["sh", "-c", script], tmp_path, environment, mark=f"SWATH_SCRATCH={tmp_path}")
+    assert run_child(child, None, threading.Event()).exit_code == 137
+    pid = int((tmp_path / "pid").read_text())
+    assert eventually(lambda: not is_alive(pid))
+
+
+def test_a_program_without_an_interpreter_line_is_the_shells(tmp_path: Path) -> None:
+    (tmp_path / "program").write_text('echo "$1"\n')
+    (tmp_path / "program").chmod(0o755)
+    log = io.BytesIO()
+    child = Child([str(tmp_path / "program"), "a b"], tmp_path, ENVIRONMENT)
+    assert run_child(child, log, threading.Event()).exit_code == 0
+    assert log.getvalue() == b"a b\n"
+
+
+def test_what_the_system_cannot_run_is_said(tmp_path: Path) -> None:
+    (tmp_path / "program").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "program").chmod(0o755)
+    log = io.BytesIO()
+    outcome = run_child(Child([str(tmp_path / "program")], tmp_path, ENVIRONMENT), log, threading.Event())
+    assert outcome.exit_code == 127
+    assert log.getvalue().decode() == f"swath: cannot start {tmp_path}/program: No such file or directory\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGPIPE, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_that_ends_a_service_is_told(tmp_path: Path, number: signal.Signals) -> None:
+    outcome, _ = run(f"kill -{number.value} $$", tmp_path)
+    assert (outcome.exit_code, outcome.reason) == (128 + number, f"it was ended by {number.name}")
+
+
+def test_signals_are_as_usual_for_a_service(tmp_path: Path) -> None:
+    _, log = run("cat /proc/self/status", tmp_path)
+    said = dict(line.split(":") for line in log.splitlines())
+    usual = (1 << 31) - 1  # above are those of the C library itself
+    assert [int(said[name], 16) & usual for name in ("SigBlk", "SigIgn", "SigCgt")] == [0, 0, 0]
+
+
+def test_a_stray_in_a_session_of_its_own_is_killed_at_a_timeout(tmp_path: Path) -> None:
     script = "setsid sh -c 'trap \"\" TERM; echo $$ >pid; exec sleep 60' & sleep 60"
-    child = Child(["sh", "-c", script], tmp_path, environment, timeout_s=0.5, mark=f"SWATH_SCRATCH={tmp_path}")
-    run_child(child, None, threading.Event())
+    run(script, tmp_path, timeout_s=1, grace_s=0.5)
     pid = int((tmp_path / "pid").read_text())
     assert eventually(lambda: not is_alive(pid))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from swath.execute.guard import Guard, launcher
+from swath.execute.guard import Guard, supervised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,8 @@ import sys, threading, time
 from pathlib import Path
 from swath.execute.child import Child, run_child
 def run(n):
-    script = f'sleep 300 & echo $! > {n}.child; echo $$ > {n}.pid; wait'
+    stray = f"(env -i /usr/bin/setsid /bin/sh -c 'echo $$ > {n}.stray; exec /bin/sleep 300' &)"
+    script = f'{stray}; sleep 300 & echo $! > {n}.child; echo $$ > {n}.pid; wait'
     run_child(Child(['sh', '-c', script], Path.cwd(), {'PATH': '/usr/bin:/bin'}), None, threading.Event())
 for n in 'ab':
     threading.Thread(target=run, args=(n,)).start()
@@ -37,7 +38,7 @@ def guard() -> Iterator[Guard]:
 
 
 def start(guard: Guard, *argv: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(launcher(list(argv)), stdin=guard.pipe(), start_new_session=True, stdout=subprocess.PIPE)
+    return subprocess.Popen(supervised(list(argv)), stdin=guard.pipe(), start_new_session=True, stdout=subprocess.PIPE)
 
 
 def is_alive(pid: int) -> bool:
@@ -101,7 +102,7 @@ def test_a_guard_that_was_killed_is_made_anew(guard: Guard) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_service_outlives_a_killed_runner(tmp_path: Path, number: int) -> None:
     with subprocess.Popen([sys.executable, "-c", RUNNER], cwd=tmp_path) as runner:
-        files = [tmp_path / f"{name}.{kind}" for name in "ab" for kind in ("pid", "child")]
+        files = [tmp_path / f"{name}.{kind}" for name in "ab" for kind in ("pid", "child", "stray")]
         assert eventually(lambda: all(file.is_file() and file.read_text().strip() for file in files))
         pids = [int(file.read_text()) for file in files]
         assert all(map(is_alive, pids))

@@ -1,8 +1,9 @@
 """Run one program to its end on this machine, within its limits, and leave nothing of it behind.
 
-The program leads a session and process group of its own. Whoever of the group is left when it has ended is killed, so
-that nothing writes into a stage's outputs after the stage. Thread-safe: no code of ours runs between fork and exec.
-Called by the runtimes `process` and `inside`.
+The program has a session and process group of its own. A service's has a supervisor above it, and whatever it has
+started is killed when it has ended, in whatever session or group it is, so that nothing writes into a stage's outputs
+after the stage. Of a plain command only the group is killed: daemons that it starts live on, as under DVC.
+Thread-safe: no code of ours runs between fork and exec. Called by the runtimes `process` and `inside`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.errors import UserError
-from swath.execute.guard import GUARD, launcher
-from swath.execute.process_memory import MemoryWatch, group_members, processes_with
+from swath.execute.guard import GUARD, supervised
+from swath.execute.process_memory import MemoryWatch, descendants, group_members, processes_with
 from swath.limits import SERVICE_STOP_S
 from swath.model.invocation import EXIT_TEMPORARY, STOPPED, Outcome, exit_code_of, timeout_reason
 from swath.model.units import Size
@@ -47,10 +48,10 @@ class Child:
         environment: all of its variables.
         timeout_s: longest time; None: no limit.
         memory_bytes: most memory of it and its descendants together; None: no limit.
-        mark: ``NAME=value`` of `environment` that nobody else has: by it strays that left the process group are known.
+        mark: ``NAME=value`` of `environment` that nobody else has: by it strays are known whose supervisor was killed.
         grace_s: time between SIGTERM and SIGKILL.
-        enters_itself: the program's launcher enters it into the guard's list before it starts; False: we do right
-            after, which spares a process where a run starts thousands of short ones.
+        supervised: a supervisor enters itself into the guard's list, starts the program, and kills what it leaves;
+            False: we enter it, and its group alone is killed, which spares a process where a run starts thousands.
     """
 
     argv: list[str]
@@ -60,7 +61,7 @@ class Child:
     memory_bytes: int | None = None
     mark: str = ""
     grace_s: float = _GRACE_S
-    enters_itself: bool = True
+    supervised: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def run_child(
     Raises:
         UserError: there is no such program, or no such working directory.
     """
-    problem = _problem(child) if child.enters_itself else ""  # the launcher itself can always start
+    problem = _problem(child) if child.supervised else ""  # the supervisor itself can always start
     if problem:
         raise UserError(f"cannot start '{child.argv[0]}': {problem}")
     with _log_file(log) as target:
@@ -165,21 +166,21 @@ class _Attempt:
         self._child = child
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._started = time.monotonic()
-        argv = launcher(child.argv) if child.enters_itself else child.argv
+        argv = supervised(child.argv) if child.supervised else child.argv
         self._pid = start(
             Program(
                 argv[0] if "/" in argv[0] else find_program(argv[0], child.environment.get("PATH", "")) or argv[0],
                 argv,
                 str(child.cwd),
                 child.environment,
-                GUARD.pipe() if child.enters_itself else None,
+                GUARD.pipe() if child.supervised else None,
                 None if log is None else log.fileno(),
             )
         )
         self._returncode = 0
-        if not child.enters_itself:
+        if not child.supervised:
             GUARD.enter(self._pid)
-        self._memory = MemoryWatch(self._pid)
+        self._memory = MemoryWatch(self._pid, only_below=child.supervised)
         self._exit = _Exit(self._pid)
         self._ended_by: EndedBy = "itself"
 
@@ -237,22 +238,36 @@ class _Attempt:
         """Ask the whole group to end, wait as long as somebody of it is left and the grace lasts, and kill the rest."""
         deadline = time.monotonic() + grace_s
         _signal_group(self._pid, signal.SIGTERM)
+        for stray in self._below():
+            _signal(stray, signal.SIGTERM, unless_in=self._pid)
         while time.monotonic() < deadline:
             if self._exit.wait(_FIRST_LOOK_S * 5):
                 if not group_members(self._pid):
                     break
                 time.sleep(_FIRST_LOOK_S * 5)
-        _signal_group(self._pid, signal.SIGKILL)
-        for stray in processes_with(self._child.mark) if self._child.mark else ():
-            with contextlib.suppress(OSError):
-                os.kill(stray, signal.SIGKILL)
+
+    def _below(self) -> list[int]:
+        """All that a supervised program has started, in whatever group; none of another."""
+        return list(descendants(self._pid))[1:] if self._child.supervised else []
+
+    def _kill_below(self) -> None:
+        """Kill them until nobody is left; the supervisor, whom they would become nobody's without, ends by itself."""
+        deadline = time.monotonic() + _DRAIN_S
+        while not self._exit.wait(0) and (left := self._below()) and time.monotonic() < deadline:
+            for pid in left:
+                _signal(pid, signal.SIGKILL)
+            self._exit.wait(_FIRST_LOOK_S)
 
     def _clear(self) -> resource.struct_rusage:
-        """Kill who is left of the group, then take the program's exit: until then its number is no one else's."""
+        """Kill who is left, then take the program's exit: until then its number is no one else's."""
+        self._kill_below()
         _signal_group(self._pid, signal.SIGKILL)
         GUARD.leave(self._pid)
         _, status, usage = os.wait4(self._pid, 0)
         self._returncode = os.waitstatus_to_exitcode(status)
+        if self._returncode == -signal.SIGKILL and self._child.mark:  # perhaps it was the supervisor
+            for stray in processes_with(self._child.mark):
+                _signal(stray, signal.SIGKILL)
         self._exit.close()
         deadline = time.monotonic() + _DRAIN_S
         while _group_exists(self._pid) and group_members(self._pid) and time.monotonic() < deadline:
@@ -322,6 +337,12 @@ def _log_file(log: BinaryIO | None) -> Iterator[BinaryIO | None]:
                     log.writelines(file)
     else:
         yield log
+
+
+def _signal(pid: int, number: signal.Signals, unless_in: int | None = None) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if unless_in is None or os.getpgid(pid) != unless_in:
+            os.kill(pid, number)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -1,9 +1,10 @@
 """See to it that no service outlives Swath, not even when Swath is ended by kill -9.
 
 One small shell per Swath process reads from a pipe which process groups are at work. Swath alone holds its other end
-(each service's launcher gives its copy back before the service starts), so its end of file means that Swath is gone:
-the guard then kills the groups that are left. No code of ours runs between fork and exec, so that threads do no harm,
-and a service enters itself before it starts, so that there is no moment in which it is unguarded.
+(each service's supervisor gives its copy back before it starts the service), so its end of file means that Swath is
+gone: the guard then kills the groups that are left, and before them all that is below their leaders, in whatever group.
+No code of ours runs between fork and exec, so that threads do no harm, and a service's supervisor enters itself before
+it starts the service, so that there is no moment in which it is unguarded.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import atexit
 import contextlib
 import os
 import subprocess
+import sys
 import threading
 from typing import Final
 
-# "+ID" enters a group, "-ID" takes it out; at the end of the input all that are in are killed.
+from swath.execute import supervisor
+
+# "+ID" enters a group, "-ID" takes it out; at the end of the input all that are in are killed. A supervisor must not go
+# before those below it, who would become nobody's; while it is there it takes their exits, so that `below` gets empty.
 _GUARD: Final = """
 trap '' HUP INT TERM
 live=' '
@@ -25,12 +30,25 @@ while read -r line; do
     -*) case $live in *" ${line#-} "*) live="${live%% "${line#-}" *} ${live#* "${line#-}" }" ;; esac ;;
   esac
 done
-for group in $live; do kill -9 "-$group" 2>/dev/null; done
+below() {
+  for file in /proc/"$1"/task/*/children; do
+    children=
+    read -r children 2>/dev/null <"$file"
+    for child in $children; do
+      echo "$child"
+      (below "$child")
+    done
+  done
+}
+for group in $live; do
+  tries=0
+  while [ "$tries" -lt 50 ] && all=$(below "$group" 2>/dev/null) && [ -n "$all" ]; do
+    kill -9 $all 2>/dev/null
+    tries=$((tries + 1))
+  done
+  kill -9 "-$group" 2>/dev/null
+done
 """
-# Stdin is the guard's pipe. The system's killer for lack of memory shall take the service before it takes Swath.
-_LAUNCHER: Final = 'echo "+$$" >&0 && { echo 500 >/proc/self/oom_score_adj; } 2>/dev/null; exec "$@" </dev/null'
-
-
 _END_S: Final = 2.0
 
 
@@ -84,6 +102,6 @@ GUARD: Final = Guard()  # this process's; it starts with the first service
 atexit.register(GUARD.close)
 
 
-def launcher(argv: list[str]) -> list[str]:
-    """The words that enter the process into the guard's list and then become `argv`."""
-    return ["/bin/sh", "-c", _LAUNCHER, "swath-launcher", *argv]
+def supervised(argv: list[str]) -> list[str]:
+    """The words of a supervisor, which enters itself into the guard's list and runs `argv`; its stdin is our pipe."""
+    return [sys.executable, "-I", "-S", supervisor.__file__, *argv]

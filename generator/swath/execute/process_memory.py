@@ -23,18 +23,22 @@ _PSS: Final = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 class MemoryWatch:
     """The memory of one process and its descendants, sampled.
 
+    Args:
+        only_below: the process itself does not count: it is a supervisor of ours.
+
     Attributes:
         peak_bytes: the largest size that one of them had, as of the last sample.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, only_below: bool = False) -> None:
         self._pid = pid
+        self._first = int(only_below)
         self.peak_bytes = 0
 
     def is_above(self, limit_bytes: int | None) -> int | None:
         """Take a sample; the bytes in use when they are more than the limit, else None."""
         total = 0
-        members = list(descendants(self._pid))
+        members = list(descendants(self._pid))[self._first :]
         for pid in members:
             status = _read(pid, "status")
             total += _kib(_RSS, status) * 1024

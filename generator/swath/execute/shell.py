@@ -56,5 +56,5 @@ def run_shell(
     """
     environ = {**(os.environ if inherited is None else inherited), **environment}
     words = shell_words(command, environ)
-    child = Child(words, Path(folder), environ, timeout_s=timeout_s, enters_itself=False)
+    child = Child(words, Path(folder), environ, timeout_s=timeout_s, supervised=False)
     return run_child(child, log, stop, start=start)
