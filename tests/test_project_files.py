@@ -89,7 +89,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 def test_training_goes_to_gpus_and_what_reads_the_archive_to_disks() -> None:
     settings = load_settings(ROOT)
     loads = Workloads(ROOT, settings)
-    graph = load_workflows(Repository(ROOT), {}).graph
+    graph = load_workflows(Repository(ROOT)).graph
     classes = {
         stage.group: choose_runner(stage, loads.of(stage).resources, settings.runners).tags
         for stage in graph.stages.values()

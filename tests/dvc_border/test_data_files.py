@@ -12,12 +12,11 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from support.plain_repository import make_repository
+from support.plain_repository import make_repository, read_data_files
 from swath.dvc_border.data_files import (
     DataOutput,
     bring_up_to_date,
     contents_by_path,
-    read_data_files,
     tracked_paths,
 )
 from swath.dvc_border.repository import Repository

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from support.git_server import GitServer, serve_git
+from support.plain_repository import read_data_files
 from support.repositories import Bench, make_repository
-from swath.dvc_border.data_files import DataOutput, read_data_files
+from swath.dvc_border.data_files import DataOutput
 from swath.dvc_border.imports import ImportStore, address_for_job
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.workspace import Workspace

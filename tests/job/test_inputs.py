@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.plain_repository import read_data_files
 from support.repositories import Bench, make_repository
-from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.dvc_border.lock import entries_of_stages, read_entries
 from swath.dvc_border.remote_store import RemoteStore
 from swath.dvc_border.repository import Repository
@@ -45,7 +45,7 @@ class Case:
         self.bench = Bench(root / "job")
         self.repository = Repository(self.bench.root)
         data = read_data_files(self.repository)
-        self.graph = load_workflows(self.repository, tracked_paths(data)).graph
+        self.graph = load_workflows(self.repository).graph
         stages = self.graph.stages
         self.entries = entries_of_stages(stages.values(), read_entries(self.repository, ["dvc.yaml"]))
         store = RemoteStore(self.repository)

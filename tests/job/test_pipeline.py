@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from support.repositories import Bench, make_repository
-from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.dvc_border.remote_store import RemoteStore
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.revision import commit_id
@@ -123,7 +122,7 @@ def test_a_job_works_out_the_same_plan(bench: Bench, tmp_path: Path) -> None:
     made = compiled(bench.root, ask_registry=False)
     fresh = clone(bench, tmp_path / "clone")
     repository = Repository(fresh.root)
-    graph = load_workflows(repository, tracked_paths(read_data_files(repository))).graph
+    graph = load_workflows(repository).graph
     kinds = decode(document(made)["variables"]["SWATH_DECISIONS"], list(graph.stages))
     again = planned_jobs(repository, graph, kinds, load_settings(fresh.root))
     assert again.digest == made.plan.digest

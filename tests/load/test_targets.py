@@ -39,7 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loaded(root: Path) -> Loaded:
     from swath.dvc_border.repository import Repository
 
-    return load_workflows(Repository(root), {})
+    return load_workflows(Repository(root))
 
 
 def theirs(root: Path, target: str) -> set[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _load(root: Path, files: Mapping[str, str | bytes], monkeypatch: pytest.MonkeyPatch) -> Loaded:
     repository = make_repository(root, files)
     monkeypatch.chdir(root)
-    return load_workflows(repository, {})
+    return load_workflows(repository)
 
 
 def _stages(root: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Loaded:

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.plain_repository import make_repository
-from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.errors import UserError
 from swath.load.workflows import load_workflows
 
@@ -69,7 +68,7 @@ def _their_path(out: DvcOutput, root: Path) -> str:
 
 
 def _ours(repository: Repository) -> dict[str, Description]:
-    loaded = load_workflows(repository, tracked_paths(read_data_files(repository)))
+    loaded = load_workflows(repository)
     return {
         stage.name: {
             "key": stage.key,
@@ -106,7 +105,7 @@ def test_examples(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_edges_of_examples(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = make_repository(tmp_path, yaml.safe_load(example.read_text(encoding="utf-8")))
     monkeypatch.chdir(tmp_path)
-    graph = load_workflows(repository, tracked_paths(read_data_files(repository))).graph
+    graph = load_workflows(repository).graph
 
     ours = {(name, above) for name, others in graph.upstream.items() for above in others}
     frozen = {name for name, stage in graph.stages.items() if stage.frozen}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dvc.repo import Repo
 
+from swath.dvc_border.data_files import DataOutput, read_data_file
 from swath.dvc_border.repository import Repository
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def make_repository(root: Path, files: Mapping[str, str | bytes], *, track: bool
     if track:
         subprocess.run(["git", "add", "--all"], cwd=root, check=True)
     return Repository(root)
+
+
+def read_data_files(repository: Repository) -> tuple[DataOutput, ...]:
+    """All that `.dvc` files track, by file."""
+    return tuple(out for file in repository.data_files for out in read_data_file(repository, file))
 
 
 def commit(root: Path) -> None:

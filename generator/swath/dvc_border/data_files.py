@@ -61,21 +61,17 @@ class DataOutput:
     remote: str | None = None
 
 
-def read_data_files(repository: Repository) -> tuple[DataOutput, ...]:
-    """All data that `.dvc` files track, by file.
-
-    Raises:
-        UserError: a file is not of DVC's form.
-    """
-    return tuple(out for file in repository.data_files for out in _read(repository, file))
-
-
 def tracked_paths(outputs: Iterable[DataOutput]) -> dict[str, str]:
     """Path to `.dvc` file."""
     return {out.path: out.file for out in outputs}
 
 
-def _read(repository: Repository, file: str) -> Iterable[DataOutput]:
+def read_data_file(repository: Repository, file: str) -> Iterable[DataOutput]:
+    """The data that one `.dvc` file tracks.
+
+    Raises:
+        UserError: it is not of DVC's form.
+    """
     try:
         document = Document((repository.root / file).read_text(encoding="utf-8"), file)
     except (OSError, UnicodeDecodeError) as error:

@@ -50,6 +50,7 @@ class Repository:
         self.dvc_dir = self.home / ".dvc"
         self.tmp_dir = self.dvc_dir / "tmp" / "swath"
         self._over: dict[str, Any] = {}
+        self._left_out: frozenset[str] = frozenset()
         self.when_refused = "renew its credentials: .dvc/config.local, in CI the file variable SWATH_DVC_CONFIG"
 
     @cached_property
@@ -221,9 +222,22 @@ class Repository:
         parents = path.relative_to(self.root).parents
         return any((self.root / parent / ".dvc").is_dir() for parent in parents if str(parent) != ".")
 
-    @cached_property
+    @property
     def workflow_files(self) -> tuple[str, ...]:
         """The dvc.yaml files that count, from the root: the root's own first, then by path."""
+        return tuple(name for name in self._workflow_candidates if name not in self._left_out)
+
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """The `.dvc` files that count, from the root, by path."""
+        return tuple(name for name in self._data_candidates if name not in self._left_out)
+
+    def leave_out(self, files: frozenset[str]) -> None:
+        """From now on these dvc.yaml and `.dvc` files (from the root) do not count, and no others: they are data."""
+        self._left_out = files
+
+    @cached_property
+    def _workflow_candidates(self) -> tuple[str, ...]:
         found = [p for p in self._listed() if p.name == PROJECT_FILE]
         names = [
             p.relative_to(self.root).as_posix() for p in found if not (self._is_ignored(p) or self._in_subrepository(p))
@@ -231,8 +245,7 @@ class Repository:
         return tuple(sorted(names, key=lambda name: (name.count("/"), name)))
 
     @cached_property
-    def data_files(self) -> tuple[str, ...]:
-        """The `.dvc` files that count, from the root, by path."""
+    def _data_candidates(self) -> tuple[str, ...]:
         found = [p for p in self._listed() if p.name.endswith(DATA_FILE_SUFFIX) and p.name != DATA_FILE_SUFFIX]
         return tuple(
             p.relative_to(self.root).as_posix() for p in found if not (self._is_ignored(p) or self._in_subrepository(p))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.data_files import DataOutput, read_data_files, tracked_paths
+from swath.dvc_border.data_files import DataOutput
 from swath.dvc_border.gitignore import LateIgnores, folders_inside_deps, outputs_to_ignore, write_ignore_lines
 from swath.dvc_border.imports import import_stores
 from swath.dvc_border.lock import entries_of_stages, read_entries
@@ -163,9 +163,8 @@ def _open(repository: Repository, options: JobOptions, origin: Origin, store: Re
     if origin.level > 1:
         later = files_and_entries(store, environ, commit, origin.level, repository.subfolder)(repository)
     settings = at_server(load_settings(repository.root), environ)
-    data = read_data_files(repository)
-    loaded = load_workflows(repository, tracked_paths(data))
-    graph = loaded.graph
+    loaded = load_workflows(repository)
+    graph, data = loaded.graph, loaded.data
     entries = entries_of_stages(graph.stages.values(), read_entries(repository, loaded.workflows))
     entries.update((name, entry) for name, entry in later.items() if name in graph.stages)
     text = environ.get(DECISIONS_VARIABLE)

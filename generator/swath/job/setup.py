@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.emit.script import from_subfolder
 from swath.errors import UserError
 from swath.images.service_image import swath_image
@@ -100,7 +99,7 @@ def _workloads(repository: Repository) -> tuple[dict[str, int], list[str], list[
     As far as the workflows can be read: `swath lint` says what is wrong with them.
     """
     try:
-        stages = load_workflows(repository, tracked_paths(read_data_files(repository))).graph.stages
+        stages = load_workflows(repository).graph.stages
         loads = Workloads(repository.root, Settings())
         gpus = {name: int(loads.demand(stage).gpus or 0) for name, stage in stages.items()}
     except UserError:

@@ -6,16 +6,18 @@ import os
 import subprocess
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.data_files import read_data_files, tracked_paths
+from swath.dvc_border.data_files import tracked_paths
 from swath.dvc_border.params import load_params_file
 from swath.errors import Finding, FindingsError, Place, UserError
 from swath.lint.group import Group, definition_with_signs
 from swath.lint.images import ImageFacts, read_images
+from swath.load.made_files import own_files
 from swath.load.services import read_service, service_names
 from swath.load.settings import read_settings
-from swath.load.workflows import Workflow, build_stage, read_workflow
+from swath.load.workflows import Workflow, WorkflowRead, build_stage, read_outputs
 from swath.model.graph import build_graph
 
 if TYPE_CHECKING:
@@ -98,10 +100,10 @@ class RepositoryFacts:
 def read_facts(repository: Repository) -> RepositoryFacts:
     """Read a repository for lint, whatever is wrong with it."""
     findings: list[Finding] = []
-    data = _data(repository, findings)
+    read: dict[str, WorkflowRead] = {}
+    data = _data(repository, read, findings)
     workflows, is_complete = [], True
-    for file in repository.workflow_files:
-        workflow, found = read_workflow(repository, file)
+    for workflow, found in read.values():
         findings.extend(finding for finding in found if finding.rule != "one-word")  # lint tells it by group
         is_complete = is_complete and all(finding.rule == "one-word" for finding in found)
         workflows += [workflow] if workflow else []
@@ -153,9 +155,9 @@ def _has(paths: Sequence[str], path: str) -> bool:
     return position < len(paths) and paths[position] == path
 
 
-def _data(repository: Repository, findings: list[Finding]) -> Mapping[str, str]:
+def _data(repository: Repository, read: dict[str, WorkflowRead], findings: list[Finding]) -> Mapping[str, str]:
     try:
-        return tracked_paths(read_data_files(repository))
+        return tracked_paths(own_files(repository, partial(read_outputs, repository, read)))
     except UserError as error:
         findings.append(Finding(error.place or Place("."), "data-file", error.message, error.hint))
         return {}

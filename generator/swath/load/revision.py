@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swath.dvc_border.data_files import contents_by_path, read_data_files, tracked_paths
+from swath.dvc_border.data_files import contents_by_path
 from swath.dvc_border.lock import entries_of_stages, read_entries
 from swath.dvc_border.revision import Revision, exported_revision
 from swath.load.workflows import Loaded, load_workflows
@@ -63,10 +63,9 @@ def opened_revision(
         here = os.getcwd()
         os.chdir(exported.root)  # DVC's resolver names files from there
         try:
-            data = read_data_files(exported)
-            loaded = load_workflows(exported, tracked_paths(data))
+            loaded = load_workflows(exported)
         finally:
             os.chdir(here)
         entries = entries_of_stages(loaded.graph.stages.values(), read_entries(exported, loaded.workflows))
         entries.update((name, entry) for name, entry in later.items() if name in loaded.graph.stages)
-        yield OpenRevision(exported, loaded, entries, contents_by_path(data))
+        yield OpenRevision(exported, loaded, entries, contents_by_path(loaded.data))

@@ -10,20 +10,24 @@ import os
 import posixpath
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border import schema as dvc_schema
+from swath.dvc_border.data_files import tracked_paths
 from swath.dvc_border.params import load_params_file, merge_keys
 from swath.dvc_border.templating import Templated, resolve
 from swath.errors import Finding, FindingsError, Place, UserError
+from swath.load.made_files import own_files
 from swath.load.one_word import one_word_findings
 from swath.model.graph import StageGraph, build_graph
 from swath.model.stage import Dependency, JSONValue, Output, OutputKind, ParamsRead, Stage
 from swath.schema.yaml12 import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from swath.dvc_border.data_files import DataOutput
     from swath.dvc_border.repository import Repository
 
 PARAMS_FILE: Final = "params.yaml"
@@ -55,6 +59,9 @@ class Workflow:
     definitions: Mapping[str, Mapping[str, JSONValue]] = field(default_factory=dict)
 
 
+WorkflowRead = tuple[Workflow | None, tuple[Finding, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """All workflows of a repository.
@@ -63,11 +70,13 @@ class Loaded:
         workflows: by file.
         graph: of all their stages.
         generators: stages that write a `vars` file: which stages exist is known only after they ran.
+        data: what `.dvc` files track.
     """
 
     workflows: Mapping[str, Workflow]
     graph: StageGraph
     generators: tuple[str, ...] = ()
+    data: tuple[DataOutput, ...] = ()
 
     @property
     def pending(self) -> dict[str, str]:
@@ -75,24 +84,22 @@ class Loaded:
         return {f"{w.file}: {group}": why for w in self.workflows.values() for group, why in w.pending.items()}
 
 
-def load_workflows(repository: Repository, tracked: Mapping[str, str]) -> Loaded:
-    """Load all workflows.
-
-    Args:
-        tracked: outputs of `.dvc` files, path to file.
+def load_workflows(repository: Repository) -> Loaded:
+    """Load all workflows and the data beside them; files in something that is made count no more in `repository`.
 
     Raises:
         FindingsError: files or stages are wrong; all of them, in the order of their places.
-        UserError: the stages do not form a graph.
+        UserError: a `.dvc` file is wrong, or the stages do not form a graph.
     """
-    read = {file: read_workflow(repository, file) for file in repository.workflow_files}
+    read: dict[str, WorkflowRead] = {}
+    data = own_files(repository, partial(read_outputs, repository, read))
     findings = [finding for _, found in read.values() for finding in found]
     if findings:
         raise FindingsError(sorted(findings))
     workflows = {file: workflow for file, (workflow, _) in read.items() if workflow is not None}
     stages = [stage for workflow in workflows.values() for stage in workflow.stages]
-    graph = build_graph(stages, tracked)
-    return Loaded(workflows, graph, _generators(workflows.values(), stages))
+    graph = build_graph(stages, tracked_paths(data))
+    return Loaded(workflows, graph, _generators(workflows.values(), stages), data)
 
 
 def load_workflow(repository: Repository, file: str) -> Workflow:
@@ -107,7 +114,17 @@ def load_workflow(repository: Repository, file: str) -> Workflow:
     return workflow
 
 
-def read_workflow(repository: Repository, file: str) -> tuple[Workflow | None, tuple[Finding, ...]]:
+def read_outputs(repository: Repository, read: dict[str, WorkflowRead], file: str) -> Iterator[str]:
+    """Read a dvc.yaml into `read`, and give the outputs of its stages; those of pending groups with their templates."""
+    workflow, _ = read[file] = read_workflow(repository, file)
+    if workflow is not None:
+        yield from (out.path for stage in workflow.stages for out in stage.outs)
+        for group in workflow.pending:
+            for wdir, path in _output_texts(workflow.definitions[group]):
+                yield posixpath.join(posixpath.dirname(file), wdir, path)
+
+
+def read_workflow(repository: Repository, file: str) -> WorkflowRead:
     """As much of one dvc.yaml as can be taken, and what is wrong with it.
 
     Returns:
@@ -246,15 +263,20 @@ def _literal_outputs(repository: Repository, file: str, definitions: Mapping[str
     folder = repository.root / posixpath.dirname(file)
     paths = set()
     for definition in definitions.values():
-        body = _body(definition)
-        wdir = body.get("wdir") or "."
-        for kind in _OUTPUT_KINDS:
-            items = body.get(kind)
-            for item in items if isinstance(items, list) else ():
-                for path in [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []:
-                    if "${" not in f"{path}{wdir}":
-                        paths.add(os.path.normpath(folder / str(wdir) / path))
+        for wdir, path in _output_texts(_body(definition)):
+            if "${" not in f"{path}{wdir}":
+                paths.add(os.path.normpath(folder / wdir / path))
     return frozenset(paths)
+
+
+def _output_texts(body: Mapping[str, JSONValue]) -> Iterator[tuple[str, str]]:
+    """The wdir and each output of a raw definition."""
+    wdir = str(body.get("wdir") or ".")
+    for kind in _OUTPUT_KINDS:
+        items = body.get(kind)
+        for item in items if isinstance(items, list) else ():
+            for path in [item] if isinstance(item, str) else list(item) if isinstance(item, dict) else []:
+                yield wdir, str(path)
 
 
 def _generators(workflows: Iterable[Workflow], stages: Sequence[Stage]) -> tuple[str, ...]:

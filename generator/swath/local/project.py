@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swath.dvc_border.data_files import DataOutput, read_data_files, tracked_paths
+from swath.dvc_border.data_files import DataOutput
 from swath.dvc_border.lock import entries_of_stages, lock_times_ns, read_entries
 from swath.dvc_border.workspace import Workspace
 from swath.load.workflows import Loaded, load_workflows
@@ -51,10 +51,9 @@ def read_project(repository: Repository) -> Project:
     Raises:
         UserError: files are wrong.
     """
-    data = read_data_files(repository)
-    loaded = load_workflows(repository, tracked_paths(data))
+    loaded = load_workflows(repository)
     locks = _with_journal(repository, read_entries(repository, loaded.workflows))
-    return Project(repository, loaded, data, entries_of_stages(loaded.graph.stages.values(), locks))
+    return Project(repository, loaded, loaded.data, entries_of_stages(loaded.graph.stages.values(), locks))
 
 
 def _with_journal(repository: Repository, locks: FileEntries) -> FileEntries:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.data_files import contents_by_path, read_data_files, tracked_paths
+from swath.dvc_border.data_files import contents_by_path
 from swath.dvc_border.lock import entries_of_stages, read_entries
 from swath.dvc_border.revision import Revision, exported_revision
 from swath.load.targets import select_stages
@@ -79,12 +79,11 @@ def read_recorded(repository: Repository, rev: str, targets: Sequence[str], belo
         UserError: there is no such revision, its files are wrong, or a target means nothing there.
     """
     with exported_revision(repository, rev) as tree, contextlib.chdir(tree.root):
-        data = read_data_files(tree)
-        loaded = load_workflows(tree, tracked_paths(data))
+        loaded = load_workflows(tree)
         graph = loaded.graph
         names = select_stages(loaded, targets, below=below)
         entries = entries_of_stages(graph.stages.values(), read_entries(tree, loaded.workflows))
-        contents = {path: content for path, content in contents_by_path(data).items() if content}
+        contents = {path: content for path, content in contents_by_path(loaded.data).items() if content}
         facts = Revision(tree, entries, graph, contents)
         for name, entry in entries.items():
             contents |= _outputs(graph.stages[name], entry)

@@ -10,14 +10,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from swath.dvc_border.data_files import contents_by_path, read_data_files, tracked_paths
+from swath.dvc_border.data_files import contents_by_path
 from swath.dvc_border.gitignore import ignore_file, ignore_line, outputs_to_ignore, with_lines
 from swath.dvc_border.lock import entries_of_stages, lock_file, merged_lock, read_entries
 from swath.dvc_border.revision import Revision, exported_revision
-from swath.load.workflows import Loaded, load_workflows
+from swath.errors import UserError
+from swath.load.made_files import own_files
+from swath.load.workflows import Loaded, load_workflows, read_outputs
 from swath.model.lock_entry import items_by_path
 from swath.plan.decide import decide_stage
 
@@ -111,6 +114,8 @@ def entries_at(repository: Repository, commit: str) -> dict[str, LockEntry]:
 
 def _entries_at(repository: Repository, commit: str) -> dict[str, dict[str, LockEntry]]:
     with exported_revision(repository, commit) as tree:
+        with contextlib.suppress(UserError):  # a broken file of this commit is named where it is needed
+            own_files(tree, partial(read_outputs, tree, {}))
         return read_entries(tree, tree.workflow_files)
 
 
@@ -122,10 +127,9 @@ def _settle(tree: Repository, results: Results, base: Mapping[str, Mapping[str, 
     """
     known: set[str] = set()
     for _ in range(_MOST_ROUNDS):
-        data = read_data_files(tree)
-        loaded = load_workflows(tree, tracked_paths(data))
+        loaded = load_workflows(tree)
         entries = entries_of_stages(loaded.graph.stages.values(), read_entries(tree, loaded.workflows))
-        facts = _AsRecorded(tree, entries, loaded.graph, contents_by_path(data))
+        facts = _AsRecorded(tree, entries, loaded.graph, contents_by_path(loaded.data))
         taken, left_out = _take(loaded, facts, results, base)
         if set(loaded.graph.stages) == known or not loaded.generators:
             break

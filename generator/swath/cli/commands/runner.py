@@ -9,7 +9,6 @@ import click
 
 from swath.cli.options import open_repository
 from swath.cli.visible_streams import document_stream
-from swath.dvc_border.data_files import read_data_files, tracked_paths
 from swath.emit.runner_config import EXECUTORS, RunnerOptions, runner_config
 from swath.errors import UserError
 from swath.job.planned import Workloads
@@ -61,7 +60,7 @@ def config(*, executor: Executor, url: str | None, tags: tuple[str, ...]) -> Non
 def _demands(repository: Repository, settings: Settings) -> list[Resources]:
     """What the stages ask for, as far as the workflows can be read: `swath lint` says what is wrong with them."""
     try:
-        graph = load_workflows(repository, tracked_paths(read_data_files(repository))).graph
+        graph = load_workflows(repository).graph
         loads = Workloads(repository.root, settings)
         return [loads.demand(stage) for stage in graph.stages.values()]
     except UserError as error:
