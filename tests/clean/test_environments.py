@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.clean.environments import clean_environments
+from swath.clean.environments import clean_environments, clean_scratch
 from swath.clean.places import GcOptions
 
 DAY = 24 * 3600
@@ -47,3 +47,21 @@ def test_one_that_is_being_made_stays(base: Path) -> None:
 
 def test_without_any_there_is_nothing_to_do(tmp_path: Path) -> None:
     assert clean(tmp_path / "none") == ([], 0, 0)
+
+
+def test_scratch_folders_in_which_nothing_was_written_for_long_go(tmp_path: Path) -> None:
+    for name in ("old", "young"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkpoint").write_text("12345")
+        (tmp_path / name / "link").symlink_to("/etc")
+    for path in (tmp_path / "old/checkpoint", tmp_path / "old"):
+        os.utime(path, (1, 1))
+    os.utime(tmp_path / "old/link", (1, 1), follow_symlinks=False)
+    (tmp_path / "old.inputs").write_text("")
+    dry = clean_scratch(tmp_path, GcOptions(30 * DAY, dry_run=True))
+    assert (tmp_path / "old").exists()
+    found = clean_scratch(tmp_path, GcOptions(30 * DAY))
+    assert dry == found
+    assert [(Path(each.name).name, each.size) for each in found.things] == [("old", 5)]
+    assert [(tmp_path / name).exists() for name in ("old", "young")] == [False, True]
+    assert Path("/etc/passwd").exists()

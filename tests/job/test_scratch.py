@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.plain_repository import make_repository
+from support.until import until
 from swath.dvc_border.content import hash_bytes
 from swath.dvc_border.remote_files import RemoteFiles
 from swath.dvc_border.remote_store import RemoteStore
@@ -234,6 +235,27 @@ def test_links_and_pipes_are_not_sent(tmp_path: Path, store: RemoteStore) -> Non
     assert files_of(there) == {os.fsdecode(b"\xff"): "1"}
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_folders_without_end_do_no_harm(tmp_path: Path, store: RemoteStore, *, is_shared: bool) -> None:
+    here = scratch(tmp_path, store)
+    if is_shared:
+        here.store = None
+    (here.folder / "file").write_text("1")
+    place = os.getcwd()
+    os.chdir(here.folder)
+    try:
+        for _ in range(1200):
+            os.mkdir("d")
+            os.chdir("d")
+    finally:
+        os.chdir(place)
+    here.keep()
+    if is_shared:
+        assert here.fetch() == 1
+    here.drop()
+    assert not here.folder.exists()
+
+
 def test_what_a_killed_try_left_is_dropped_with_the_rest(tmp_path: Path, store: RemoteStore) -> None:
     here = scratch(tmp_path, store)
     checkpoint(here.folder, "1")
@@ -264,7 +286,23 @@ def test_it_is_sent_now_and_then(tmp_path: Path, store: RemoteStore) -> None:
     here = scratch(tmp_path, store)
     with here.kept_at_times(0.05):
         (here.folder / "a").write_text("1")
-        until = time.monotonic() + 10
-        while not (tmp_path / "far/swath/scratch").exists() and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: list((tmp_path / "far/swath/scratch").rglob("manifest.json")), 30)
     assert scratch(tmp_path, store, "two").fetch() == 1
+
+
+def test_what_is_being_sent_at_the_end_is_given_up(
+    tmp_path: Path, store: RemoteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, never, begun = scratch(tmp_path, store), threading.Event(), threading.Event()
+
+    def put_file(*_: object, **__: object) -> None:
+        begun.set()
+        never.wait(60)
+
+    monkeypatch.setattr(type(store.files._file_system), "put_file", put_file)
+    (here.folder / "a").write_text("1")
+    with here.kept_at_times(0.05):
+        assert begun.wait(30)
+        start = time.monotonic()
+    assert time.monotonic() - start < 20
+    never.set()

@@ -1,16 +1,17 @@
-"""Isolated environments of services that nobody has used for long: they can be made again."""
+"""What Swath keeps on this machine beside caches: environments of services, and scratch folders of work that failed."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from swath.execute.python_environment import cache_folder
+from swath.files.removal import remove
+from swath.job.space import size_if_old
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ class OldThings:
     """
 
     place: str
-    kind: Literal["environment", "image"]
+    kind: Literal["environment", "image", "scratch"]
     things: tuple[OldThing, ...]
     kept: int
     kept_bytes: int = 0
@@ -63,6 +64,25 @@ def clean_environments(environ: Mapping[str, str], options: GcOptions) -> OldThi
     return OldThings(f"the environments in {base}", "environment", tuple(found), len(folders) - len(found))
 
 
+def clean_scratch(folder: Path, options: GcOptions) -> OldThings:
+    """Remove scratch folders of this machine in which nothing was written within the age.
+
+    Args:
+        folder: where they lie.
+    """
+    found: list[OldThing] = []
+    folders = [each for each in sorted(folder.iterdir()) if each.is_dir()] if folder.is_dir() else []
+    for each in folders:
+        size = size_if_old(str(each), time.time() - options.age_s)
+        if size is None:
+            continue
+        with contextlib.suppress(OSError):
+            if not options.dry_run:
+                remove(each)
+            found.append(OldThing(str(each), size))
+    return OldThings(f"the scratch folders in {folder}", "scratch", tuple(found), len(folders) - len(found))
+
+
 def _used(folder: Path) -> float:
     """When it was used last: Swath notes that on the folder."""
     try:
@@ -81,9 +101,9 @@ def _remove(folder: Path) -> bool:
             return False
         gone = folder.with_name(f"{name}.gc.tmp")  # first out of the way: half an environment is none
         with contextlib.suppress(OSError):
-            shutil.rmtree(gone, ignore_errors=True)
+            remove(gone)
             folder.rename(gone)
-            shutil.rmtree(gone)
+            remove(gone)
             return True
     return False
 

@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -27,7 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 from swath.dvc_border.content import hash_file
 from swath.errors import SwathError
 from swath.execute.scratch import scratch_path
-from swath.job.snapshot import Snapshots
+from swath.files.removal import remove
+from swath.job.snapshot import Snapshots, files_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,8 +83,8 @@ class Scratch:
             PassingFaultError: the remote does not answer.
         """
         if self.store is None:
-            return sum(len(files) for _, _, files in os.walk(self.folder))
-        shutil.rmtree(self.folder, ignore_errors=True)
+            return sum(1 for _ in files_below(self.folder))
+        _remove(self.folder)
         for name in (_NEWEST, _BEFORE):
             text = self.store.read_text(self._at(name))
             listing = read_listing(text)
@@ -97,18 +96,18 @@ class Scratch:
 
     def _bring(self, store: RemoteStore, listing: Mapping[str, str]) -> bool:
         """Put a generation into the folder; when it is not whole, the folder is left empty."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
         targets = {path: self.folder / path for path in listing}
         try:
             for target in targets.values():
                 target.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):  # `a` and `a/b`
-            shutil.rmtree(self.folder, ignore_errors=True)
+            _remove(self.folder)
             return False
         there = store.files.get([(self._at(md5), str(targets[path])) for path, md5 in listing.items()])
         if all(there) and all(hash_file(str(targets[path])) == md5 for path, md5 in listing.items()):
             return True
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
         return False
 
     def keep(self, stop: threading.Event | None = None) -> None:
@@ -159,16 +158,16 @@ class Scratch:
     @contextlib.contextmanager
     def _snapshot(self, stop: threading.Event | None) -> Iterator[list[Taken]]:
         place = self.folder.with_name(f"{self.folder.name}.sent")
-        shutil.rmtree(place, ignore_errors=True)
+        _remove(place)
         place.mkdir(parents=True)
         try:
             yield self._snapshots.take(place, stop)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            _remove(place)
 
     def drop(self) -> None:
         """The work is done: nothing is kept."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
         if self.store is None or not self._is_there:
             return
         with contextlib.suppress(SwathError):  # it costs space until the next `swath gc`, no more
@@ -201,6 +200,12 @@ class Scratch:
             done.set()
             if thread.is_alive():
                 thread.join()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, whatever a service has made in it; what cannot be removed costs space, no more."""
+    with contextlib.suppress(OSError):
+        remove(folder)
 
 
 def _text(listing: Mapping[str, str]) -> bytes:

@@ -82,7 +82,7 @@ class Snapshots:
             InterruptedRunError: `stop` was set.
         """
         found: list[Taken] = []
-        for path, source in _files(self.folder):
+        for path, source in files_below(self.folder):
             one = _One(path, source, target / str(len(found)), stop or threading.Event())
             taken = one.take(self._known, copy=path in self.written_in_place)
             if taken is not None:
@@ -91,20 +91,20 @@ class Snapshots:
         return sorted(found)
 
 
-class _Source(NamedTuple):
+class Source(NamedTuple):
     """A name in an open folder."""
 
     name: str
     parent: int
 
 
-def _files(folder: Path) -> Iterator[tuple[str, _Source]]:
-    """Each entry that is no folder: its path, and where it is."""
+def files_below(folder: Path) -> Iterator[tuple[str, Source]]:
+    """Each entry that is no folder: its path, and where it is; no link is followed, no folder that lies too deep."""
     for root, folders, names, descriptor in os.fwalk(folder):
         below = os.path.relpath(root, folder)
         folders[:] = sorted(folders) if below.count(os.sep) < _DEPTH else []
         for name in names:
-            yield os.path.normpath(os.path.join(below, name)), _Source(name, descriptor)
+            yield os.path.normpath(os.path.join(below, name)), Source(name, descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class _One:
     """One file, and where it goes in the snapshot."""
 
     path: str
-    source: _Source
+    source: Source
     place: Path
     stop: threading.Event
 

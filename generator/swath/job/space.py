@@ -13,12 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import stat
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from swath.errors import PassingFaultError, UserError
+from swath.files.removal import remove
 from swath.model.units import Duration, Size
 
 if TYPE_CHECKING:
@@ -161,20 +161,27 @@ def _scratch_folders(cache: str) -> Iterator[str]:
 
 def _drop_scratch(folder: str, oldest: float) -> int:
     """Remove a scratch folder in which nothing was written since `oldest`; how many bytes that frees."""
+    size = size_if_old(folder, oldest)
+    with contextlib.suppress(OSError):
+        if size is not None:
+            remove(folder)
+            return size
+    return 0
+
+
+def size_if_old(folder: str, oldest: float) -> int | None:
+    """The size of a folder, in bytes; None: something in it was written since `oldest`, or lies too deep."""
     size = 0
     for root, folders, names, descriptor in os.fwalk(folder):
         if root.count(os.sep) - folder.count(os.sep) > _DEPTH:
-            return 0
+            return None
         for name in (".", *folders, *names):
             with contextlib.suppress(OSError):
                 status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
                 size += status.st_size if stat.S_ISREG(status.st_mode) else 0
                 if status.st_mtime >= oldest:
-                    return 0
-    with contextlib.suppress(OSError):
-        shutil.rmtree(folder)
-        return size
-    return 0
+                    return None
+    return size
 
 
 def _old_objects(cache: str, keep: Container[str], age_s: float) -> Iterator[_Object]:

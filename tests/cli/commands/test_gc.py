@@ -52,7 +52,8 @@ def test_the_document_says_what_went(house: OldHouse) -> None:
     document = json.loads(done.stdout)
     assert document["version"] == 1
     assert document["dry_run"] is False
-    cache, environments = document["places"]
+    cache, scratch, environments = document["places"]
+    assert scratch["removed"] == []
     assert cache["place"] == f"the cache {house.bench.root}/.dvc/cache"
     assert [each["kind"] for each in cache["removed"]] == ["entry", "listing", "object"]
     assert not any((house.bench.root / ".dvc/cache" / each["path"]).exists() for each in cache["removed"])

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from swath.clean.decide import KINDS
-from swath.clean.environments import clean_environments
+from swath.clean.environments import clean_environments, clean_scratch
 from swath.clean.images import clean_images
 from swath.clean.places import GcOptions, clean_cache, clean_remote
 from swath.cli.options import json_option, open_repository
 from swath.cli.trust import trust_checkout
+from swath.execute.scratch import SCRATCH_FOLDER
 from swath.job.store import lay_settings_over
 from swath.model.units import Duration, Size, counted
 from swath.schema.gc_document import gc_document
@@ -33,7 +34,7 @@ _NAMES = {  # one, several
     "listing": ("listing of a folder", "listings of folders"),
     "object": ("object", "objects"),
     "fragments": ("file of a pipeline", "files of pipelines"),
-    "scratch": ("file of a checkpoint", "files of checkpoints"),
+    "scratch": ("file or folder of checkpoints", "files or folders of checkpoints"),
     "temporary": ("half-written file", "half-written files"),
     "environment": ("environment", "environments"),
     "image": ("image", "images"),
@@ -63,10 +64,10 @@ def _some(number: int, kind: str) -> str:
 def gc(*, dry_run: bool, remote: str | None, cache: str | None, age: str, claim: bool, as_json: bool) -> None:
     """Remove what no branch, tag, experiment or running pipeline names.
 
-    On this machine: objects and run-cache entries in DVC's cache, environments and images that Swath has made. With
-    --remote, a DVC remote instead: objects, run-cache entries, and what pipelines have left in it. What is named by a
-    lock or a .dvc file of any ref, here or on the Git server, by a commit within the age, by the work tree, or by a
-    pipeline within the age, stays.
+    On this machine: objects and run-cache entries in DVC's cache, checkpoints of work that was given up, environments
+    and images that Swath has made. With --remote, a DVC remote instead: objects, run-cache entries, and what pipelines
+    have left in it. What is named by a lock or a .dvc file of any ref, here or on the Git server, by a commit within
+    the age, by the work tree, or by a pipeline within the age, stays.
     """
     if remote is not None and cache is not None:
         raise click.UsageError("--remote and --cache are two calls")
@@ -96,6 +97,7 @@ def gc(*, dry_run: bool, remote: str | None, cache: str | None, age: str, claim:
 
 
 def _of_this_machine(repository: Repository, options: GcOptions) -> Iterator[OldThings]:
+    yield clean_scratch(repository.root / SCRATCH_FOLDER, options)
     yield clean_environments(os.environ, options)
     images = clean_images(repository.root, os.environ, options)
     if images is not None:
