@@ -159,7 +159,9 @@ def test_only_one_pipeline_of_a_branch_records_at_a_time_and_it_is_not_stopped(f
 def test_only_long_work_waits_in_a_group_and_no_group_is_held_by_who_waits_for_another(file: Path) -> None:
     """A job holds its `resource_group` while it runs, and needs nothing then: two pipelines cannot wait in a circle."""
     in_groups = [job for job in jobs(file).values() if "resource_group" in job]
-    assert not [job for job in in_groups if "trigger" in job or job["interruptible"]]
+    long = {job["resource_group"] for job in in_groups if not job["interruptible"]}
+    assert {job["resource_group"] for job in in_groups} == long
+    assert not [job for job in in_groups if "trigger" in job]
 
 
 def test_scripts_are_lines_of_plain_words(file: Path) -> None:

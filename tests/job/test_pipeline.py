@@ -211,6 +211,22 @@ def test_plain_commands_on_a_gpu_are_not_killed_by_a_push_and_wait_for_their_tur
     }
 
 
+def test_small_jobs_behind_a_training_on_the_only_runner_are_told(bench: Bench) -> None:
+    """Planning and recording of the next pipeline would be pending for as long as this one trains."""
+    meta = {"swath": {"expected": "40h"}}
+    stages = {"train": {"cmd": "true > out", "deps": ["in.txt"], "outs": ["out"], "meta": meta}}
+    bench.write({"dvc.yaml": {"stages": stages}, "swath.yaml": "runners: [{tags: [box], concurrency: 1}]\n"})
+    bench.commit("one runner")
+    (note,) = compiled(bench.root).notes
+    assert note == (
+        "the runners [box] run one job at a time, long stages and Swath's own jobs (plan, collect) alike: these wait "
+        "until a long stage ends, and GitLab drops what waits for a day. A second runner for small jobs prevents that"
+    )
+    bench.write({"swath.yaml": "runners: [{tags: [box], concurrency: 2}]\n"})
+    bench.commit("two jobs at a time")
+    assert compiled(bench.root).notes == ()
+
+
 def test_an_unknown_service_is_told_with_the_stage(bench: Bench) -> None:
     bench.write({"dvc.yaml": "stages:\n  a:\n    cmd: swath exec nothing --out a\n    outs: [a]\n"})
     bench.commit("unknown service")

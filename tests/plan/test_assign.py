@@ -101,7 +101,9 @@ def check_limits(jobs: Sequence[Job], loads: Loads, limits: Settings) -> None:
 
 def check_queues(jobs: Sequence[Job]) -> None:
     """Long jobs alone wait in queues; a class has as many as it runs jobs at a time, or one for each work."""
-    assert not [job for job in jobs if job.queue and (job.interruptible or not job.stages)]
+    assert not [
+        job for job in jobs if job.queue and ((job.runner.concurrency > 1 and job.interruptible) or not job.stages)
+    ]
     for tags, width in ((("cpu",), 3), (("gpu",), 1)):
         long = [job for job in jobs if job.stages and not job.interruptible and tuple(job.runner.tags) == tags]
         shared = {job.queue for job in long if job.queue.startswith(f"swath-{tags[0]}-")}

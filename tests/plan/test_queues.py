@@ -101,6 +101,25 @@ def test_what_is_short_has_no_queue() -> None:
     assert found == {"prepare": "", "train": "swath-gpu-1", "judge": ""}
 
 
+def evaluation(gpu: Runner) -> tuple[Job, ...]:
+    """A training, and what is short behind it on the same GPUs; the training has its results."""
+    graph = graph_of({"train": (), "evaluate": ("train",)})
+    short = workload(image="evaluate", resources=Resources(gpus=1), expected_s=60.0)
+    loads = {"train": workload(**training()), "evaluate": short}
+    return assign(graph, {"train": "unchanged", "evaluate": "run"}, loads, settings(CPU, gpu), own_image=OWN)
+
+
+def test_what_is_short_waits_with_the_long_jobs_of_the_only_gpu() -> None:
+    made = clock(1, train=80)
+    made.create(document(jobs_of({"train": ()})))
+    made.run(HOUR)
+    made.create(document(evaluation(GPU)))
+    made.run()
+    assert (made.job("evaluate", 1).state, made.job("evaluate", 1).dropped) == ("success", 0)
+    assert queues(evaluation(GPU)) == {"evaluate": "swath-gpu-1"}
+    assert queues(evaluation(FOUR)) == {"evaluate": ""}  # it waits for one of four
+
+
 def test_where_there_is_room_for_all_only_equal_work_waits() -> None:
     """Four GPUs and one training: trainings of four branches run side by side, the same work twice does not."""
     found = [queues(jobs_of({"train": ()}, FOUR, {"train": key}))["train"] for key in ("a", "b", "a")]

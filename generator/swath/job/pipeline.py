@@ -133,7 +133,7 @@ def compile_pipeline(
             continues=wanted.continues,
             loads=loads,
         )
-        notes = _pending_notes(opened, wanted)
+        notes = (*_pending_notes(opened, wanted), *_runner_notes(plan, settings))
         used = {reference for job in plan.jobs for reference in job.images}
         images = tuple(image for image in loads.images() if image.reference in used)
         missing, more = _missing(images, options, environ)
@@ -187,6 +187,19 @@ def _pending_notes(opened: OpenRevision, wanted: Scope) -> tuple[str, ...]:
     if wanted.continues:
         return ()
     return tuple(f"{group} is not known yet: {why}" for group, why in opened.loaded.pending.items())
+
+
+def _runner_notes(plan: PipelinePlan, settings: Settings) -> tuple[str, ...]:
+    """What it means that long jobs hold the only runner that our own jobs can go to."""
+    own = cheapest_runner(settings.runners)
+    if own.concurrency > 1 or all(job.interruptible or job.runner.tags != own.tags for job in plan.jobs):
+        return ()
+    note = (
+        f"the runners [{', '.join(own.tags)}] run one job at a time, long stages and Swath's own jobs (plan, collect) "
+        "alike: these wait until a long stage ends, and GitLab drops what waits for a day. A second runner for small "
+        "jobs prevents that"
+    )
+    return (note,)
 
 
 def _missing(

@@ -10,7 +10,8 @@ comes. So long jobs of a class of runners share as many groups as the class runs
 Where a class has room for all long jobs of the graph at once, such groups would only keep runners idle: there a group
 is the work itself, so that equal work of two pipelines queues, and the second finds the results of the first.
 
-Short jobs have no queue: GitLab has known races in pipelines with many groups.
+Short jobs have no queue: GitLab has known races in pipelines with many groups. Where a class runs one job at a time,
+they wait with the long ones, behind which they would be pending.
 
 Sources: GitLab's `app/services/ci/stuck_builds/drop_pending_service.rb` and `app/models/ci/processable.rb`, read
 2026-11-28; https://gitlab.com/gitlab-org/gitlab/-/issues/435084, https://gitlab.com/gitlab-org/gitlab/-/issues/436988.
@@ -37,7 +38,7 @@ _LONGEST_NAME: Final = 150  # characters of the tags; GitLab allows 255 in all
 
 
 def with_queues(jobs: Sequence[Job], threads: Sequence[Thread], runners: Mapping[str, Runner]) -> tuple[Job, ...]:
-    """The jobs, each long one with its queue.
+    """The jobs, those that may wait for long with a queue.
 
     A job's place follows from the whole graph, not from what is to run, so that equal work of two commits waits in one
     queue. Two jobs of one pipeline that have the same place part when another queue has fewer of them.
@@ -50,16 +51,17 @@ def with_queues(jobs: Sequence[Job], threads: Sequence[Thread], runners: Mapping
     waiting: Counter[str] = Counter()
     found = []
     for job in jobs:
+        tags, width = tuple(job.runner.tags), job.runner.concurrency
         queue = ""
-        if job.stages and not job.interruptible:
-            tags, width = tuple(job.runner.tags), job.runner.concurrency
-            if width == 1 or count[tags] > width:
-                first = min(places[name] for name in job.stages if name in places)
-                names = [_name(tags, (first + step) % width + 1) for step in range(width)]
-                queue = min(names, key=lambda name: waiting[name])  # the first of equal ones
-                waiting[queue] += 1
-            elif job.key:
-                queue = f"{_PREFIX}-{job.key}"
+        if job.stages and count[tags] and width == 1:
+            queue = _name(tags, 1)
+        elif job.stages and not job.interruptible and count[tags] > width:
+            first = min(places[name] for name in job.stages if name in places)
+            names = [_name(tags, (first + step) % width + 1) for step in range(width)]
+            queue = min(names, key=lambda name: waiting[name])  # the first of equal ones
+            waiting[queue] += 1
+        elif job.stages and not job.interruptible and job.key:
+            queue = f"{_PREFIX}-{job.key}"
         found.append(replace(job, queue=queue))
     return tuple(found)
 
