@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,20 @@ def test_text_is_made_visible_and_the_streams_come_back(capsys: pytest.CaptureFi
     assert said.out == f"{SHOWN}\nx\\u000d\n\x1b"
     assert said.err.startswith(f"{SHOWN} \\u001b[2J\n")
     assert said.err.endswith("\x1b[0m")
+
+
+def test_libraries_do_not_colour_what_would_be_escaped() -> None:
+    """DVC's loggers set colours, and colorama takes them out where there is no terminal."""
+    program = (
+        "import sys, colorama; from swath.cli.visible_streams import visible_streams\n"
+        "with visible_streams():\n"
+        "    colorama.init(); print(colorama.Fore.RED + 'WARNING' + colorama.Fore.RESET, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        ["script", "-qec", f'{sys.executable} -c "$PROGRAM"', "/dev/null"],
+        env={**os.environ, "PROGRAM": program, "SHELL": "/bin/sh"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.replace(b"\x1b[0m", b"") == b"WARNING\r\n"
 
 
 def test_a_table_takes_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

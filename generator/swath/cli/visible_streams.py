@@ -27,6 +27,10 @@ class VisibleStream:
     def __getattr__(self, name: str) -> object:
         return getattr(self.document, name)
 
+    def isatty(self) -> bool:
+        """No: libraries (DVC's loggers) shall not colour what is written here; ask the `document` stream."""
+        return False
+
     def write(self, text: str) -> int:
         """Write text."""
         self.document.write(text if self.is_over else visible(text))

@@ -246,7 +246,7 @@ class _Output:
     def _write(self, stream: int, data: bytes) -> None:
         standard = sys.stderr if stream == _STDERR else sys.stdout
         target = self._log or standard.buffer
-        if self._log is None and standard.isatty():  # a sandbox whose output commands the terminal is none
+        if self._log is None and standard.buffer.isatty():  # a sandbox whose output commands the terminal is none
             data = self._echo.setdefault(stream, EchoedLog()).feed(data).encode()
         try:
             target.write(data)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from swath.cli.options import json_option, open_repository
 from swath.cli.visible_console import visible_console
+from swath.cli.visible_streams import document_stream
 from swath.errors import EXIT_OK, UserError
 from swath.lint.apply import fix_repository
 from swath.lint.check import check_facts
@@ -53,7 +53,7 @@ def lint(*, as_json: bool, fix: bool) -> int:
 
 
 def _print(findings: Sequence[Finding], fixed: Sequence[Fixed]) -> None:
-    if sys.stdout.isatty():
+    if document_stream().isatty():
         _print_coloured(findings, fixed)
         return
     for each in fixed:

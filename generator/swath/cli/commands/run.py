@@ -15,6 +15,7 @@ from swath.cli.commands.plan import planned_workspace, print_document, print_tab
 from swath.cli.interrupt import interruptible
 from swath.cli.options import json_option, open_repository, refuse_together, targets_argument
 from swath.cli.visible_console import visible_console
+from swath.cli.visible_streams import document_stream
 from swath.dvc_border.overrides import apply_overrides, overridden
 from swath.errors import InterruptedRunError
 from swath.execute.choose import runtime_choice
@@ -132,7 +133,7 @@ def _run(repository: Repository, options: RunOptions, stop: threading.Event, *, 
 
 
 def _follower(*, quiet: bool) -> Lines | Terminal:
-    if quiet or not sys.stderr.isatty():
+    if quiet or not document_stream(sys.stderr).isatty():
         return Lines(None if quiet else sys.stderr)
 
     from swath.local.live import Terminal

@@ -13,6 +13,7 @@ import click
 
 from swath.cli.options import json_option
 from swath.cli.visible_console import visible_console
+from swath.cli.visible_streams import document_stream
 from swath.errors import EXIT_OK, StageFailedError, UserError
 from swath.load.repository_root import find_root, working_folder
 from swath.load.services import load_service, load_services, service_folder, service_names
@@ -210,7 +211,7 @@ def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
-    visible_console(width=None if sys.stdout.isatty() else 160).print(table)
+    visible_console(width=None if document_stream().isatty() else 160).print(table)
 
 
 def _runtimes(one: Service) -> str:
