@@ -45,7 +45,7 @@ _MISSING: Final = re.compile(
 )
 _REFUSED: Final = re.compile(r"hook declined|protected branch|not allowed to|\[remote rejected\]|remote: gitlab:")
 _PUSH_RULE: Final = re.compile(
-    r"must be signed|verified emails?|not a (gitlab user|member)|follow the pattern|committer|author|dco"
+    r"must be signed|verified emails?|not a (gitlab user|member)|follow the pattern|\bcommitter\b|\bauthor\b|\bdco\b"
 )
 _NO_SSH: Final = re.compile(r"cannot run ssh|ssh: (command )?not found")
 _SAID: Final = re.compile(r"^remote: +(\S.*?) *$", re.MULTILINE)  # what the server's own hooks say
