@@ -103,3 +103,53 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_every_part_has_a_layer() -> None:
     parts = {part(module_name(path)) for path in FILES} - {""}
     assert parts <= set().union(*LAYERS)
+
+
+_OF_THE_PROCESS: Final = {"chdir", "fchdir", "chroot", "umask", "putenv", "unsetenv"}
+_CHANGES: Final = {"update", "pop", "popitem", "setdefault", "clear", "__setitem__", "__delitem__"}
+
+
+def changes_of_the_process(tree: ast.AST) -> set[str]:
+    """What a module does to the working directory, the umask and the environment, which all threads share."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in _OF_THE_PROCESS:
+            found.add(node.attr)
+        if isinstance(node, ast.ImportFrom) and node.module in {"os", "contextlib"}:
+            found |= {alias.name for alias in node.names} & {*_OF_THE_PROCESS, "environ"}
+        if isinstance(node, ast.Subscript | ast.Attribute) and ast.unparse(node.value) == "os.environ":
+            written = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del)
+            if written or (isinstance(node, ast.Attribute) and node.attr in _CHANGES):
+                found.add(ast.unparse(node))
+        if isinstance(node, ast.AugAssign | ast.Assign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {"os.environ =" for target in targets if ast.unparse(target) == "os.environ"}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("os.chdir(x)", {"chdir"}),
+        ("with contextlib.chdir(x): pass", {"chdir"}),
+        ("from contextlib import chdir", {"chdir"}),
+        ("os.umask(0)", {"umask"}),
+        ("os.environ['A'] = 'b'", {"os.environ['A']"}),
+        ("del os.environ['A']", {"os.environ['A']"}),
+        ("os.environ.update(a)", {"os.environ.update"}),
+        ("os.environ |= a", {"os.environ ="}),
+        ("from os import environ", {"environ"}),
+        ("x = os.environ['A'], os.environ.get('A'), {**os.environ}, subprocess.run([], umask=0)", set()),
+    ],
+)
+def test_changes_of_the_process_are_seen(text: str, found: set[str]) -> None:
+    assert changes_of_the_process(ast.parse(text)) == found
+
+
+OWN_PROGRAMS: Final = {"swath.execute.supervisor"}  # a process and a thread of their own
+SHARED: Final = [path for path in FILES if part(module_name(path)) != "cli" and module_name(path) not in OWN_PROGRAMS]
+
+
+@pytest.mark.parametrize("path", SHARED, ids=module_name)
+def test_only_the_command_line_changes_what_all_threads_share(path: Path) -> None:
+    assert changes_of_the_process(ast.parse(path.read_text())) == set()

@@ -58,10 +58,7 @@ def test_files_that_were_read_are_named_from_the_root(tmp_path: Path) -> None:
     assert resolve(repository, "sub/dvc.yaml", document).vars_files == ("more.yaml", "sub/here.yaml", "sub/params.yaml")
 
 
-def test_one_group_that_cannot_be_resolved_does_not_hide_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)  # DVC's messages name files from there
+def test_one_group_that_cannot_be_resolved_does_not_hide_the_others(tmp_path: Path) -> None:
     stages = {"bad": {"cmd": "${no}"}, "good": {"cmd": "true"}, "worse": {"foreach": "${lr}", "do": {"cmd": "x"}}}
     made = resolve(opened(tmp_path, {"stages": stages}), "dvc.yaml", {"stages": stages})
     assert list(made.stages) == ["good"]
@@ -69,13 +66,44 @@ def test_one_group_that_cannot_be_resolved_does_not_hide_the_others(
     assert made.unresolved["bad"] == "failed to parse 'stages.bad.cmd' in 'dvc.yaml': Could not find 'no'"
 
 
+@pytest.mark.parametrize("place", [".", "sub", "sub/deep", "/"])
+def test_the_working_directory_means_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    stages = {"a": {"cmd": "${here} ${p}"}, "b": {"vars": ["deep/own.yaml"], "cmd": "${own}"}, "c": {"cmd": "${no}"}}
+    document = {"vars": ["../more.yaml", "here.yaml"], "stages": stages}
+    files = {"more.yaml": "x: 1\n", "sub/here.yaml": "here: ok\n", "sub/params.yaml": "p: 1\n", "params.yaml": "p: 9\n",
+             "sub/deep/own.yaml": "own: mine\n", "here.yaml": "here: wrong\n"}  # fmt: skip
+    repository = make_repository(tmp_path, files)
+    monkeypatch.chdir(tmp_path / place)
+    made = resolve(repository, "sub/dvc.yaml", document)
+    assert {name: stage["cmd"] for name, stage in made.stages.items()} == {"a": "ok 1", "b": "mine"}
+    assert made.vars_files == ("more.yaml", "sub/here.yaml", "sub/params.yaml")
+    assert made.unresolved == {"c": "failed to parse 'stages.c.cmd' in 'sub/dvc.yaml': Could not find 'no'"}
+
+
+@pytest.mark.parametrize(
+    ("vars_", "message"),
+    [
+        ("no.yaml", "sub/dvc.yaml: vars: failed to parse 'vars' in 'sub/dvc.yaml': 'sub/no.yaml' does not exist"),
+        ("deep", "sub/dvc.yaml: vars: failed to parse 'vars' in 'sub/dvc.yaml': 'sub/deep' is a directory"),
+        ("bad.yaml", "sub/dvc.yaml: vars: unable to read: 'sub/bad.yaml', YAML file structure is corrupted"),
+    ],
+)
+def test_messages_name_files_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vars_: str, message: str
+) -> None:
+    repository = make_repository(tmp_path, {"sub/deep/own.yaml": "x: 1\n", "sub/bad.yaml": "a: [\n"})
+    monkeypatch.chdir("/")
+    with pytest.raises(UserError) as caught:
+        resolve(repository, "sub/dvc.yaml", {"vars": [vars_], "stages": {}})
+    assert str(caught.value).partition("\n")[0] == message
+
+
 def test_an_empty_foreach_makes_no_stages(tmp_path: Path) -> None:
     document = {"stages": {"each": {"foreach": [], "do": {"cmd": "x"}}}}
     assert resolve(opened(tmp_path, document), "dvc.yaml", document) == Templated({}, {}, ("params.yaml",), {})
 
 
-def test_a_missing_vars_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # DVC's messages name files from there
+def test_a_missing_vars_file_is_named(tmp_path: Path) -> None:
     document = {"vars": ["no.yaml"], "stages": {}}
     with pytest.raises(UserError) as caught:
         resolve(opened(tmp_path, document), "dvc.yaml", document)

@@ -12,6 +12,7 @@ from swath.load.repository_root import find_dvc_root, working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 targets_argument: Final = click.argument("targets", nargs=-1)
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
@@ -35,7 +36,7 @@ def refuse_together(given: Mapping[str, bool], why: str) -> None:
 def open_repository() -> tuple[Repository, str]:
     """The repository around the working directory, and that directory from its root.
 
-    The process moves to the root: DVC's resolver names files from there.
+    The process moves to the root: DVC's own messages name files from there.
 
     Raises:
         UserError: there is none.
@@ -43,4 +44,14 @@ def open_repository() -> tuple[Repository, str]:
     here = working_folder()
     root = find_dvc_root(here)
     os.chdir(root)
-    return Repository(root), os.path.relpath(here, root)
+    return repository_at(root), os.path.relpath(here, root)
+
+
+def repository_at(root: Path) -> Repository:
+    """The repository at a root.
+
+    A user id without a name, as jobs have it, gets a home: DVC's libraries look for settings there.
+    """
+    repository = Repository(root)
+    os.environ.setdefault("HOME", str(repository.tmp_dir))
+    return repository

@@ -56,8 +56,6 @@ class Repository:
     @cached_property
     def config(self) -> dict[str, Any]:
         """DVC's merged settings."""
-        if "HOME" not in os.environ:  # a user id without a name; DVC's libraries look for its settings there
-            os.environ["HOME"] = str(self.tmp_dir)
         with translated(hint="correct .dvc/config"):
             config = Config(str(self.dvc_dir), local_dvc_dir=str(self.dvc_dir), config=self._over or None)
         return dict(config)

@@ -1,7 +1,9 @@
 """Resolve a dvc.yaml with DVC's own resolver: `vars`, `foreach`, `matrix`, `${…}`.
 
 Group by group, so that one group that cannot be resolved yet (its `vars` file is an output that does not exist) does
-not hide the others. DVC's `Repo` is not needed; its resolver asks for a file system and the parsing settings.
+not hide the others. DVC's `Repo` is not needed; its resolver asks for a file system and the parsing settings. It names
+files from the working directory, which belongs to all threads; so it gets names from the repository's root, and a file
+system that starts there.
 """
 
 from __future__ import annotations
@@ -47,27 +49,36 @@ class _Host:
     """As much of DVC's `Repo` as its resolver uses."""
 
     def __init__(self, repository: Repository, empty: frozenset[str]) -> None:
-        self.fs = _Files(empty) if empty else LocalFileSystem()
+        self.fs = _Files(str(repository.root), empty)
         self.config = repository.config
 
 
 class _Files(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """The local file system, on which some missing files read as an empty mapping."""
+    """The local file system as seen from a root, on which some missing files read as an empty mapping."""
 
-    def __init__(self, empty: frozenset[str]) -> None:
+    def __init__(self, root: str, empty: frozenset[str]) -> None:
         super().__init__()
-        self._empty = empty
+        self._root, self._empty = root, empty
+
+    def full(self, path: str) -> str:
+        """The absolute path of a file that is named from the root."""
+        return os.path.normpath(os.path.join(self._root, path))
 
     def exists(self, path: Any, **kwargs: Any) -> Any:
         """Whether the file is there, or stands for an empty one."""
-        return self._stands_in(path) or super().exists(path, **kwargs)
+        return self._stands_in(path) or super().exists(self.full(path), **kwargs)
+
+    def isdir(self, path: Any) -> Any:
+        """Whether it is a folder."""
+        return super().isdir(self.full(path))
 
     def open(self, path: Any, mode: str = "r", **kwargs: Any) -> Any:
         """The file, or an empty one."""
-        return super().open(os.devnull if self._stands_in(path) else path, mode=mode, **kwargs)
+        return super().open(os.devnull if self._stands_in(path) else self.full(path), mode=mode, **kwargs)
 
     def _stands_in(self, path: str) -> bool:
-        return os.path.abspath(path) in self._empty and not os.path.exists(path)
+        full = self.full(path)
+        return full in self._empty and not os.path.exists(full)
 
 
 def resolve(
@@ -83,14 +94,14 @@ def resolve(
     Raises:
         UserError: a `vars` file is missing or broken, or `vars` themselves are.
     """
-    folder = os.path.normpath(repository.root / os.path.dirname(file))
+    host = _Host(repository, empty)
     try:
-        resolver = DataResolver(_Host(repository, empty), folder, dict(document))
+        resolver = DataResolver(host, os.path.dirname(file), dict(document))
     except DvcException as error:
         hint = "correct `vars`, or bring the file back (git checkout -- FILE)"
         raise UserError(_message(error), place=Place(file, key="vars"), hint=hint) from error
     except OSError as error:  # DVC looks whether the file is there, but not whether it may read it
-        name = os.path.relpath(os.path.abspath(error.filename or file), repository.root)
+        name = os.path.relpath(host.fs.full(error.filename or file), repository.root)
         hint = "check its permissions, and that it is a file"
         raise UserError(f"cannot be read: {error.strerror}", place=Place(name), hint=hint) from error
     stages: dict[str, Mapping[str, JSONValue]] = {}
@@ -108,7 +119,7 @@ def resolve(
         stages.update(resolved)
         groups.update(dict.fromkeys(resolved, group))
     root = str(repository.root)
-    read = sorted({os.path.relpath(os.path.abspath(path), root) for path in resolver.context.imports})
+    read = sorted({os.path.relpath(host.fs.full(path), root) for path in resolver.context.imports})
     return Templated(stages, groups, tuple(read), unresolved)
 
 

@@ -52,7 +52,7 @@ from swath.schema.decisions_text import decode
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import BinaryIO
 
     from swath.dvc_border.repository import Repository
@@ -81,11 +81,13 @@ class JobOptions:
         name: of the job.
         plan_digest: that the pipeline was compiled with.
         environ: of this process.
+        set_umask: sets the process's umask, which only the command line may do; told once, before any stage.
     """
 
     name: str
     plan_digest: str
     environ: Mapping[str, str]
+    set_umask: Callable[[int], object] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def run_job(repository: Repository, options: JobOptions, stop: threading.Event, 
         hint = "jobs pass their results on through a DVC remote: dvc remote add -d NAME URL"
         raise UserError(why.partition(":")[0], hint=hint)
     opened = _open(repository, options, origin, store)
-    shared = _use_shared_cache(repository, opened.job.runner.cache)
+    shared = _use_shared_cache(repository, opened.job.runner.cache, options)
     store = RemoteStore(repository, patience=patience) if shared else store
     own = open_own(store, origin.pipeline, opened.plan, opened.job)
     entries = _entries_before(repository, opened, own, store, origin)
@@ -194,7 +196,7 @@ def _entries_before(
     return {**opened.entries, **fresh}
 
 
-def _use_shared_cache(repository: Repository, folder: str | None) -> bool:
+def _use_shared_cache(repository: Repository, folder: str | None, options: JobOptions) -> bool:
     """Set DVC's cache to the runner's, for this process.
 
     Raises:
@@ -207,7 +209,8 @@ def _use_shared_cache(repository: Repository, folder: str | None) -> bool:
         raise UserError(f"the runner's cache {folder} is not there for this job, or cannot be written", hint=hint)
     links = repository.config["cache"].get("type") or list(_LINKS)
     repository.set_over({"cache": {"dir": folder, "shared": "group", "type": links}})
-    os.umask(0 if os.stat(folder).st_mode & stat.S_IWOTH else 0o002)  # others use what this job writes there
+    # Others use what this job writes there.
+    options.set_umask(0 if os.stat(folder).st_mode & stat.S_IWOTH else 0o002)
     return True
 
 

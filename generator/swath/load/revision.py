@@ -7,7 +7,6 @@ Called by `local/revision.py` for `swath plan --rev`, and by `job/pipeline.py` f
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -60,12 +59,7 @@ def opened_revision(
     """
     with exported_revision(repository, rev) as exported:
         later = prepare(exported) if prepare else {}
-        here = os.getcwd()
-        os.chdir(exported.root)  # DVC's resolver names files from there
-        try:
-            loaded = load_workflows(exported)
-        finally:
-            os.chdir(here)
+        loaded = load_workflows(exported)
         entries = entries_of_stages(loaded.graph.stages.values(), read_entries(exported, loaded.workflows))
         entries.update((name, entry) for name, entry in later.items() if name in loaded.graph.stages)
         yield OpenRevision(exported, loaded, entries, contents_by_path(loaded.data))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ def read_recorded(repository: Repository, rev: str, targets: Sequence[str], belo
     Raises:
         UserError: there is no such revision, its files are wrong, or a target means nothing there.
     """
-    with exported_revision(repository, rev) as tree, contextlib.chdir(tree.root):
+    with exported_revision(repository, rev) as tree:
         loaded = load_workflows(tree)
         graph = loaded.graph
         names = select_stages(loaded, targets, below=below)

@@ -82,7 +82,7 @@ def changes_at(
         PassingFaultError: the remote does not give an object.
     """
     base = _entries_at(repository, results.commit) if head != results.commit else None
-    with exported_revision(repository, head) as tree, contextlib.chdir(tree.root):
+    with exported_revision(repository, head) as tree:
         at = _settle(tree, results, base)
         files: dict[str, bytes | Path | None] = dict(_locks(at))
         left_out = dict(at.left_out)
@@ -98,7 +98,7 @@ def known_workflows(repository: Repository, results: Results) -> Loaded:
     Raises:
         UserError: the commit is not in this clone, or its files are wrong.
     """
-    with exported_revision(repository, results.commit) as tree, contextlib.chdir(tree.root):
+    with exported_revision(repository, results.commit) as tree:
         return _settle(tree, results, None).loaded
 
 

@@ -103,8 +103,8 @@ def _kinds(text: str) -> tuple[str, ...]:
 
 def remotes_of_config(root: Path) -> tuple[str, ...]:
     """The kinds of the remotes that the repository's DVC config names."""
-    from swath.dvc_border.repository import Repository
+    from swath.cli.options import repository_at
 
-    urls = [str(remote.get("url", "")) for remote in Repository(root).config.get("remote", {}).values()]
+    urls = [str(remote.get("url", "")) for remote in repository_at(root).config.get("remote", {}).values()]
     schemes = {url.partition("://")[0] for url in urls if "://" in url}
     return tuple(sorted({_SCHEMES.get(scheme, scheme) for scheme in schemes} & set(REMOTES)))

@@ -34,7 +34,7 @@ def run(*, name: str, plan_digest: str) -> None:
     keep_checkout_open(repository)
     stop = threading.Event()
     with interruptible(stop):
-        run_job(repository, JobOptions(name, plan_digest, environ), stop)
+        run_job(repository, JobOptions(name, plan_digest, environ, set_umask=os.umask), stop)
 
 
 job.add_command(collect)
