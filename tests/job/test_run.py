@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,22 @@ def test_jobs_record_what_a_run_here_records(house: JobBench) -> None:
     assert fragment.files["judged.json"].text == '{"bytes": 10}\n'
     assert fragment.stages["judge"].exit == 0
     assert (fragment.plan, fragment.attempt, fragment.commit) == (pipeline.plan.digest, 1, pipeline.plan.commit)
+
+
+@pytest.mark.parametrize("target", ["/proc/self/environ", "SECRET"])
+def test_a_link_in_an_output_sends_nothing_of_the_job(house: JobBench, target: str) -> None:
+    """The service runs in the job's own container, beside what Swath knows."""
+    secret = house.root / "SWATH_DVC_CONFIG"
+    secret.write_text("password = swordfish\n")
+    said = target.replace("SECRET", str(secret))
+    (house.bench.root / "services/cut/cut.sh").write_text(f"mkdir tiles; echo ok >tiles/1; ln -s {said} tiles/2")
+    house.bench.commit("hostile")
+    pipeline = house.pipeline()
+    reason = f"its output tiles has a link that leads out of it: '2' -> '{said}'; a link in an output must be relative"
+    with pytest.raises(StageFailedError, match=re.escape(reason)):
+        pipeline.run("cut", SWATH_RUNTIME="inside", MY_TOKEN="swordfish")
+    assert not [path for path in house.far.rglob("*") if path.is_file() and b"swordfish" in path.read_bytes()]
+    assert not [path for path in house.far.rglob("*") if path.is_file() and "files" in path.parts]
 
 
 def test_a_job_pulls_its_deps_and_sends_what_is_new_and_nothing_twice(house: JobBench) -> None:
