@@ -153,7 +153,7 @@ RULES = (
         ),
         ("You are not authorised to push here", Login(JOB_TOKEN, is_job_token=True), RIGHTS),
         ("Commit must be signed with a GPG key", Login(TOKEN), RULES),
-        ("Author 'swath@git.example' is not a member of team", Login(TOKEN), RULES),
+        ("Author swath@git.example is not a member of team", Login(TOKEN), RULES),
         ("You can only push commits that were committed with one of your own verified emails", Login(TOKEN), RULES),
     ],
 )
