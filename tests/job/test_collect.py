@@ -352,11 +352,15 @@ def test_the_settings_can_turn_it_round(project: Project) -> None:
 
 
 def test_a_second_commit_of_the_bot_in_a_row_is_an_experiment(project: Project) -> None:
-    leave(project, ran(project)[1])
+    _, fragments = ran(project)
+    leave(project, fragments)
     do(project, variables(project))
     project.developer.command("git", "pull", "-q")
     head = project.commit()
-    fragment = Fragment(head, "p" * 16, "job prepare", 1, {"prepare": StageRecord({"cmd": "other", "outs": []}, 1.0)})
+    locked = next(each.stages["prepare"].lock for each in fragments if "prepare" in each.stages)
+    assert locked is not None
+    other = {"prepare": StageRecord({**locked, "cmd": "other"}, 1.0)}
+    fragment = Fragment(head, "p" * 16, "job prepare", 1, other)
     pipeline = {"SWATH_PIPELINE": "5000"}
     store = RemoteStore(Repository(project.developer.root))
     store.write_text(fragment_path("5000", 1, fragment.job), write_fragment(fragment))
@@ -403,13 +407,24 @@ def test_a_large_uncached_output_comes_from_the_remote(project: Project) -> None
 def test_files_that_no_stage_writes_are_not_recorded(project: Project) -> None:
     _, fragments = ran(project)
     record = file_record("script: evil\n")
-    evil = {".gitlab-ci.yml": record, "../outside": record, ".git/hooks/pre-push": record, "params.yaml": record}
+    evil = {".gitlab-ci.yml": record, "params.yaml": record}
     leave(project, [replace(fragments[0], files={**fragments[0].files, **evil}), *fragments[1:]])
     collected = do(project, variables(project))
     assert collected.recorded is not None
     assert set(collected.recorded.changes.left_out) == set(evil)
     assert ".gitlab-ci.yml" not in project.git("ls-tree", "--name-only", "main").split()
     assert project.show("main:params.yaml") == project.developer.read("params.yaml")
+
+
+@pytest.mark.parametrize("path", ["../outside", ".git/hooks/pre-push"])
+def test_a_fragment_that_leads_out_of_the_checkout_counts_for_nothing(project: Project, path: str) -> None:
+    _, fragments = ran(project)
+    evil = replace(fragments[0], files={**fragments[0].files, path: file_record("script: evil\n")})
+    leave(project, [evil, *fragments[1:]])
+    collected = do(project, variables(project))
+    (why,) = collected.gathered.refused.values()
+    assert why == f"names the file {path!r}, which no stage may write"
+    assert not set(evil.stages) & {row.stage for row in collected.rows}
 
 
 @pytest.fixture
