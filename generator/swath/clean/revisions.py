@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.imports import address_for_job
 from swath.errors import PassingFaultError, UserError
-from swath.record.git import run_git
+from swath.record.git import Clone, commit_id, run_git
 from swath.schema import yaml12
 from swath.schema.lock_text import read_lock
 
@@ -257,5 +256,4 @@ def _document(source: Source) -> JSONValue:
 
 def is_git_here(top: Path) -> bool:
     """Whether there is a Git repository, and a commit in it."""
-    command = ["git", "rev-parse", "--verify", "--quiet", "HEAD"]
-    return subprocess.run(command, cwd=top, capture_output=True, check=False).returncode == 0
+    return commit_id(Clone(top, ""), "HEAD") is not None
