@@ -107,6 +107,20 @@ def test_what_the_cache_lost_is_pulled(added: Repository, tmp_path: Path, pushed
     assert str(caught.value).startswith("sub/file cannot be fetched: sub/file.dvc: ")
 
 
+@pytest.mark.parametrize("path", ["../escaped", "{root}-escaped"])
+def test_data_is_never_written_outside_the_repository(added: Repository, path: str) -> None:
+    path = path.format(root=added.root)
+    out = {"path": path, "hash": "md5", "md5": hashlib.md5(b"one").hexdigest(), "size": 3}
+    (added.root / "sub/file.dvc").write_text(yaml.safe_dump({"outs": [out], "wdir": ".."}))
+    with pytest.raises(UserError) as caught:
+        up_to_date(added)
+    assert str(caught.value) == (
+        f"sub/file.dvc: {path} is missing, and lies outside the repository: nothing is written there\n"
+        "  correct `path` or `wdir`, or bring the data by hand"
+    )
+    assert not list(added.root.parent.glob("*escaped*"))
+
+
 @pytest.mark.parametrize("place", ["cache", "remote", "lock"])
 def test_a_hostile_listing_writes_nothing_by_dvc_either(added: Repository, tmp_path: Path, place: str) -> None:
     config = f"[core]\n    remote = far\n['remote \"far\"']\n    url = {tmp_path}/.far\n"

@@ -80,6 +80,9 @@ def test_a_long_listing_is_read_at_once() -> None:
     assert len(read_listing(text(*(f"{n % 100}/{n % 1000}/{n}" for n in range(20_000))))) == 20_000
 
 
-@pytest.mark.parametrize(("path", "inside"), [("a/b", True), ("a", True), ("../a", False), ("/a", False), ("", False)])
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [("a/b", True), ("a", True), ("../a", False), ("/a", False), ("", False), ("\ud800", False), ("b\udcff", True)],
+)
 def test_a_path_inside(path: str, inside: bool) -> None:  # noqa: FBT001
     assert is_path_inside(path) is inside

@@ -10,6 +10,7 @@ from swath.dvc_border.sound_listings import RefusedListingError
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, Place, UserError
 from swath.model.content import content_from_lock_item
+from swath.schema.folder_listing import is_path_inside
 from swath.schema.yaml12 import Document
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> lis
 
 def _fetch(workspace: Workspace, out: DataOutput) -> None:
     content = out.content
+    if not is_path_inside(out.path):
+        message = f"{out.path} is missing, and lies outside the repository: nothing is written there"
+        raise UserError(message, place=Place(out.file), hint="correct `path` or `wdir`, or bring the data by hand")
     if content is not None and workspace.has_object(content):
         workspace.cache.take(content, workspace.absolute(out.path))
         return

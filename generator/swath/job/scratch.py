@@ -27,6 +27,7 @@ from swath.errors import SwathError
 from swath.execute.scratch import scratch_path
 from swath.files.removal import remove
 from swath.job.snapshot import Snapshots, files_below
+from swath.schema.folder_listing import is_path_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -219,11 +220,6 @@ def read_listing(text: str | None) -> dict[str, str] | None:
     except (ValueError, RecursionError):
         return None
     good = isinstance(listing, dict) and all(
-        isinstance(md5, str) and _MD5.fullmatch(md5) and _is_inside(path) for path, md5 in listing.items()
+        isinstance(md5, str) and _MD5.fullmatch(md5) and is_path_inside(path) for path, md5 in listing.items()
     )
     return listing if good else None
-
-
-def _is_inside(path: str) -> bool:
-    """Whether it is the plain path of something below a folder."""
-    return "\0" not in path and all(part not in {"", ".", ".."} for part in path.split("/"))

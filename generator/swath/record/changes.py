@@ -23,6 +23,7 @@ from swath.load.made_files import own_files
 from swath.load.workflows import Loaded, load_workflows, read_outputs
 from swath.model.lock_entry import items_by_path
 from swath.plan.decide import decide_stage
+from swath.schema.folder_listing import is_path_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -260,8 +261,7 @@ def _by_place(results: Results) -> dict[str, list[str]]:
 
 
 def _is_inside(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and not {"..", ".git"} & set(parts)
+    return is_path_inside(path) and ".git" not in path.split("/")
 
 
 def _ignores(at: _Head, results: Results) -> dict[str, bytes]:

@@ -70,8 +70,11 @@ def checked_files(listing: object, *, cloud: bool = False) -> tuple[FileHash, ..
 
 
 def is_path_inside(path: str) -> bool:
-    """Whether a relative path with forward slashes stays inside its folder, without following links."""
-    return "\0" not in path and not _NOT_NAMES.intersection(path.split("/"))
+    """Whether it is a relative path with forward slashes that stays inside its folder, links aside, and can be a file's.
+
+    JSON can say half characters that no file system has; one that stands for a byte that is not UTF-8 is fine.
+    """
+    return "\0" not in path and not _NOT_NAMES.intersection(path.split("/")) and _encodes(path, "surrogateescape")
 
 
 def _file(item: object, *, cloud: bool) -> FileHash:
@@ -79,17 +82,16 @@ def _file(item: object, *, cloud: bool) -> FileHash:
     value = item.get("md5", "" if cloud else None) if isinstance(item, dict) else None
     if not isinstance(path, str) or not isinstance(value, str):
         raise DamagedListingError("an entry of it is not a file with `md5` and `relpath`")
-    if not is_path_inside(path) or not _is_utf8(path):
+    if not is_path_inside(path) or not _encodes(path, "strict"):  # DVC's record takes UTF-8 alone
         raise DamagedListingError(f"it names the file {path!r}, which is no path inside the folder")
     if not _HASH.fullmatch(value) and not (cloud and not value):
         raise DamagedListingError(f"the hash {value!r} of the file {path!r} is no MD5")
     return FileHash(path, value)
 
 
-def _is_utf8(path: str) -> bool:
-    """Whether it can be written as UTF-8: JSON can hold half characters, which DVC's own record refuses."""
+def _encodes(path: str, errors: str) -> bool:
     try:
-        path.encode()
+        path.encode("utf-8", errors)
     except UnicodeEncodeError:
         return False
     return True
