@@ -159,3 +159,20 @@ def test_services_inside_longer_commands(told: Tell, cmd: str, more: str, others
 
 def test_plain_dvc_stages_are_left_alone(told: Tell) -> None:
     assert told("stages:\n  a: {cmd: 'python x.py | tee y', deps: [in.tif], outs: [y]}\n") == []
+
+
+def test_blank_commands_of_a_list(told: Tell) -> None:
+    assert told(stage_text(f"['', swath exec split {GOOD}, ' ']")) == [
+        "W empty-command dvc.yaml:3: stages.a.cmd[0]: this command does nothing\n  take it out",
+        "W empty-command dvc.yaml:3: stages.a.cmd[2]: this command does nothing\n  take it out",
+    ]
+
+
+def test_a_stage_without_a_command_that_does_something(told: Tell) -> None:
+    lines = told(stage_text('"\\n  "'))
+
+    assert "W empty-command dvc.yaml:3: stages.a.cmd: the stage does nothing\n  write a command" in lines
+
+
+def test_blank_lines_in_a_text_are_usual(told: Tell) -> None:
+    assert told(stage_text(f'"\\n\\nswath exec split {GOOD}\\n\\n"')) == []

@@ -80,13 +80,11 @@ BAD: dict[str, tuple[str, str]] = {
         ),
     ),
     "cmd empty": (
-        ("stages:\n  a:\n    cmd: ''\n  b: {cmd: []}\n  c: {cmd: ['']}\n"),
+        ("stages:\n  a:\n    cmd: ''\n  b: {cmd: []}\n  c: {cmd: ['']}\n  d: {cmd: ' '}\n"),
         (
             "dvc.yaml:2: stages.a: stage a: its command is empty\n"
             "  write a command under cmd\n"
             "dvc.yaml:4: stages.b: stage b: its command is empty\n"
-            "  write a command under cmd\n"
-            "dvc.yaml:5: stages.c: stage c: its command is empty\n"
             "  write a command under cmd"
         ),
     ),

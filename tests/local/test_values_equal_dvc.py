@@ -1,4 +1,4 @@
-"""Parameters of all kinds: what DVC writes into dvc.lock is what Swath writes, and neither runs the stage again."""
+"""Parameters and commands of all kinds: what DVC writes into dvc.lock is what Swath writes, and neither runs the stage again."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ PYTHON: Final = [
     "{0: 'a', 1: 'b'}", "(1, 2)", "1e3", "None", "{None: 1}", "{True: 2, 1.5: 3}", "-1", "'a' 'b'", "1_000", "0x1F", "True", "()",
     "1e400", "'''a\nb'''", "[1, {2: 3}]",
 ]  # fmt: skip
+BLANK: Final = [
+    [""],
+    "\n",
+    "  ",
+    ["", "  ", "echo > {}"],
+    "\n\necho > {}\n\n  \ntrue\n",
+    "echo > {}\n\ntrue",
+    [" ", "\t", "echo > {}"],
+]
 FILES: Final = {
     "params.yaml": "".join(f"v{n}: {value}\n" for n, value in enumerate(YAML)),
     "more.json": "{" + ", ".join(f'"v{n}": {value}' for n, value in enumerate(JSON)) + "}",
@@ -50,13 +59,19 @@ NUMBERS: Final = dict(zip(FILES, map(len, (YAML, JSON, TOML, PYTHON)), strict=Tr
 
 
 def stages() -> dict[str, object]:
-    """A stage for each value, and one for each whole file."""
+    """For each file a stage that reads its values, and one that reads it whole; and stages with blank commands."""
     found: dict[str, object] = {}
     for file, number in NUMBERS.items():
-        for n in range(number):
-            name = f"{file.replace('.', '-')}-{n}"
-            found[name] = {"cmd": f"echo > {name}", "params": [{file: [f"v{n}"]}], "outs": [name]}
-        found[f"whole-{file[-2:]}"] = {"cmd": "true", "params": [{file: None}]}
+        name, keys = file.replace(".", "-"), [f"v{n}" for n in range(number)]
+        found[name] = {"cmd": f"echo > {name}", "params": [{file: keys}], "outs": [name]}
+        found[f"whole-{name}"] = {"cmd": "true", "params": [{file: None}]}
+    for n, cmd in enumerate(BLANK):
+        named = [part.format(f"blank-{n}") for part in cmd] if isinstance(cmd, list) else cmd.format(f"blank-{n}")
+        found[f"blank-{n}"] = {
+            "cmd": named,
+            "deps": ["params.yaml"],
+            "outs": [f"blank-{n}"] if "echo" in str(cmd) else [],
+        }
     return found
 
 

@@ -32,7 +32,7 @@ def test_commands_are_lines_or_items(cmd: str | tuple[str, ...], commands: tuple
 @given(st.one_of(st.text("ab \n\r\\&", min_size=1, max_size=20), st.lists(st.text("ab \n", max_size=9), min_size=1)))
 def test_commands_are_those_of_dvc(cmd: str | list[str]) -> None:
     ours = replace(STAGE, cmd=tuple(cmd) if isinstance(cmd, list) else cmd)
-    assert list(ours.commands) == _enforce_cmd_list(cmd)
+    assert list(ours.commands) == [command for command in _enforce_cmd_list(cmd) if command.strip()]
     assert ours.lock_cmd == cmd
     assert type(ours.lock_cmd) is type(cmd)
 

@@ -146,8 +146,11 @@ class Maker:
         command = " ".join(word if "${" in word else shlex.quote(word) for word in words)
         stage: dict[str, Any] = {"cmd": command}
         if pick.random() < 0.1:
-            stage["cmd"] = ["true", command]
+            stage["cmd"] = [pick.choice(["true", "", "  ", "\t"]), command]
             world.features["list command"] += 1
+        elif pick.random() < 0.15:
+            stage["cmd"] = pick.choice(["\n{}", "\n\n{}\n", "{}\n\n", "true\n\n  \n{}"]).format(command)
+            world.features["blank lines in a command"] += 1
         if wdir:
             stage["wdir"] = wdir
         if deps:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
     from swath.model.stage import JSONValue
 
+# What DVC's resolver lets through beside its own: values of other types than it knows, and what is nested too deeply.
+_FAULTS: Final = (DvcException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +99,7 @@ def resolve(
     host = _Host(repository, empty)
     try:
         resolver = DataResolver(host, os.path.dirname(file), dict(document))
-    except DvcException as error:
+    except _FAULTS as error:
         hint = "correct `vars`, or bring the file back (git checkout -- FILE)"
         raise UserError(_message(error), place=Place(file, key="vars"), hint=hint) from error
     except OSError as error:  # DVC looks whether the file is there, but not whether it may read it
@@ -113,7 +115,7 @@ def resolve(
                 resolved = definition.resolve_all() if definition.normalized_iterable else {}
             else:
                 resolved = definition.resolve()
-        except (DvcException, ValueError, TypeError, KeyError) as error:
+        except _FAULTS as error:
             unresolved[group] = _message(error)
             continue
         stages.update(resolved)
@@ -124,4 +126,6 @@ def resolve(
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "lists and mappings are nested too deeply"
     return " ".join(str(error).split())

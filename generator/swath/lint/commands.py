@@ -22,11 +22,23 @@ if TYPE_CHECKING:
 
 def check_commands(facts: RepositoryFacts, group: Group) -> Iterator[Problem]:
     """What is wrong with the commands of a group's stages."""
+    yield from observe(group, _empty)
     yield from observe(group, lambda stage: _form(group, stage))
     yield from observe(group, lambda stage: _several(group, stage))
     yield from observe(group, lambda stage: _one_word(group, stage))
     yield from observe(group, lambda stage: _arguments(facts, group, stage))
     yield from observe(group, lambda stage: _meta(group, stage))
+
+
+def _empty(stage: Stage) -> Iterator[Observation]:
+    """Commands of a list that are blank, and stages without any other; blank lines in a text are usual."""
+    if not stage.commands:
+        yield Observation("empty-command", "", "the stage does nothing", "write a command", ("cmd",), "warning")
+    elif isinstance(stage.cmd, tuple):
+        for number, command in enumerate(stage.cmd):
+            if not command.strip():
+                where, message = ("cmd", number), "this command does nothing"
+                yield Observation("empty-command", str(number), message, "take it out", where, "warning")
 
 
 def _form(group: Group, stage: Stage) -> Iterator[Observation]:

@@ -95,7 +95,7 @@ class Group:
         template = self.definition.get("cmd")
         if isinstance(template, list) and isinstance(stage.cmd, tuple):
             pairs = zip(template, stage.cmd, strict=False)
-            yield from (_command(("cmd", n), str(raw), text) for n, (raw, text) in enumerate(pairs))
+            yield from (_command(("cmd", n), str(raw), text) for n, (raw, text) in enumerate(pairs) if text.strip())
         elif isinstance(stage.cmd, str):
             raw_lines, lines = str(template).splitlines(), stage.cmd.splitlines()
             if len(raw_lines) != len(lines):  # a value holds a line end: the one word rule speaks of it

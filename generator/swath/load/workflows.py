@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border import schema as dvc_schema
 from swath.dvc_border.data_files import tracked_paths
-from swath.dvc_border.params import load_params_file, merge_keys
-from swath.dvc_border.templating import Templated, resolve
+from swath.dvc_border.params import merge_keys
+from swath.dvc_border.templating import resolve
 from swath.errors import Finding, FindingsError, Place, UserError
 from swath.load.made_files import own_files
 from swath.load.one_word import one_word_findings
+from swath.load.template_errors import template_findings, vars_error
 from swath.model.graph import StageGraph, build_graph
 from swath.model.stage import Dependency, JSONValue, Output, OutputKind, ParamsRead, Stage
 from swath.schema.yaml12 import Document
@@ -30,11 +30,7 @@ if TYPE_CHECKING:
     from swath.dvc_border.data_files import DataOutput
     from swath.dvc_border.repository import Repository
 
-PARAMS_FILE: Final = "params.yaml"
 _PRIVATE: Final = frozenset({".dvc", ".git", ".hg"})
-_PREAMBLE: Final = re.compile(r"failed to (?:parse|resolve) '(?P<key>[^']*)' in '[^']*': ?(?P<message>.*)", re.DOTALL)
-_UNREADABLE: Final = re.compile(r"unable to read: '(?P<file>[^']*)'")
-_UNKNOWN_NAME: Final = re.compile(r"Could not find '(?P<name>[^']*)'")
 _OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = ("outs", "metrics", "plots")
 
 
@@ -162,9 +158,12 @@ def _resolved(repository: Repository, document: Document, value: JSONValue) -> t
     try:
         templated = resolve(repository, file, _without_nulls(value), empty=produced)
     except UserError as error:
-        raise _vars_error(repository, document, error) from error
+        raise vars_error(repository, document, error) from error
     waits = {os.path.relpath(path, repository.root) for path in produced} & set(templated.vars_files)
-    findings = [*_bad_names(document, definitions), *(() if waits else _template_findings(document, templated))]
+    findings = [
+        *_bad_names(document, definitions),
+        *(() if waits else template_findings(repository, document, templated)),
+    ]
     builder = _StageBuilder(repository, file, document)
     stages = []
     for key, definition in templated.stages.items():
@@ -212,49 +211,6 @@ def _body(definition: JSONValue) -> Mapping[str, JSONValue]:
     if not isinstance(definition, dict):
         return {}
     inner = definition.get("do", definition)
-    return inner if isinstance(inner, dict) else {}
-
-
-def _vars_error(repository: Repository, document: Document, error: UserError) -> UserError:
-    """The error in the users' words; in the file that it is about when that cannot be read."""
-    if error.place and error.place.file != document.file:
-        return error
-    match = _PREAMBLE.fullmatch(error.message)
-    message = match["message"] if match else error.message
-    unread = _UNREADABLE.match(message)
-    if unread:
-        try:
-            load_params_file(str(repository.root / unread["file"]), unread["file"])
-        except UserError as inner:
-            return inner
-    return UserError(
-        message, place=document.place("vars"), hint="correct `vars`, or bring the file back (git checkout)"
-    )
-
-
-def _template_findings(document: Document, templated: Templated) -> Iterable[Finding]:
-    """A finding for each group that cannot be resolved, at the key that DVC's message names."""
-    for group, text in templated.unresolved.items():
-        match = _PREAMBLE.fullmatch(text)
-        if not match:
-            yield Finding(document.place("stages", group), "template", text, "correct the template")
-            continue
-        inner = match["key"].removeprefix(f"stages.{group}").partition(".")[2]
-        steps: list[str] = ["stages", group]
-        if inner != "foreach" and "foreach" in _mapping(_mapping(document.value, "stages"), group):
-            steps.append("do")
-        place = document.place(*steps, *inner.split(".") if inner else ())
-        name = _UNKNOWN_NAME.search(match["message"])
-        if name:
-            files = ", ".join(templated.vars_files) or PARAMS_FILE
-            hint = f"define it in {files}, under `vars`, or correct the name"
-            yield Finding(place, "template", f"nothing defines '{name['name']}'", hint)
-        else:
-            yield Finding(place, "template", match["message"], "correct the template")
-
-
-def _mapping(value: JSONValue, key: str) -> Mapping[str, JSONValue]:
-    inner = value.get(key) if isinstance(value, dict) else None
     return inner if isinstance(inner, dict) else {}
 
 
@@ -384,7 +340,7 @@ class _StageBuilder:
             twice = next(path for path in outs if outs.count(path) > 1)
             message = f"stage {stage.name}: {twice} stands twice in its outputs"
             raise UserError(message, place=stage.place, hint="once is enough")
-        if not stage.commands or not all(line.strip() for line in stage.commands):
+        if not stage.cmd:
             raise UserError(
                 f"stage {stage.name}: its command is empty", place=stage.place, hint="write a command under cmd"
             )

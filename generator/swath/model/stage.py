@@ -88,8 +88,12 @@ class Stage:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """The commands, one after the other, as DVC runs them: a string's lines, or the list's items."""
-        return self.cmd if isinstance(self.cmd, tuple) else tuple(self.cmd.splitlines())
+        """The commands, one after the other, as DVC runs them: a string's lines, or the list's items.
+
+        Blank ones are left out: a shell does nothing with them. The lock has them (`lock_cmd`).
+        """
+        lines = self.cmd if isinstance(self.cmd, tuple) else self.cmd.splitlines()
+        return tuple(line for line in lines if line.strip())
 
     @property
     def lock_cmd(self) -> str | list[str]:

@@ -15,6 +15,7 @@ from swath.errors import UserError
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import Item, LockEntry, can_hash, identity, items_by_path, run_cache_key
 from swath.model.plan import Decision, Reason
+from swath.plan.recordable import check_recordable
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -204,6 +205,7 @@ def _changed_params(stage: Stage, entry: LockEntry, facts: Facts) -> tuple[dict[
             complete = False
             reasons.extend(Reason("missing", f"{read.path}:{key}".rstrip(":"), old=old.get(key)) for key in absent)
             continue
+        check_recordable(stage, read, new)
         values[read.text] = _sorted(new)
         if entry:
             reasons.extend(_changed_values(read, old, new))
