@@ -70,7 +70,7 @@ def checked_files(listing: object, *, cloud: bool = False) -> tuple[FileHash, ..
 
 
 def is_path_inside(path: str) -> bool:
-    """Whether it is a relative path, with forward slashes, that stays inside its folder and can be a file's. Without I/O.
+    """Whether it is a relative path, with forward slashes, that stays inside its folder and can be a file's.
 
     JSON can say half characters that no file system has; one that stands for a byte that is not UTF-8 is fine.
     """
