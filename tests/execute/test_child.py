@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from execute.test_guard import eventually, is_alive
-from swath.errors import UserError
-from swath.execute.child import Child, run_child
+from swath.errors import PassingFaultError, UserError
+from swath.execute.child import Child, Program, run_child, start_by_subprocess
+from swath.execute.guard import GUARD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -260,3 +262,34 @@ def test_many_at_once(tmp_path: Path) -> None:
         thread.join()
     assert [outcome.exit_code for outcome in outcomes] == [7] * 16
     assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+def test_a_system_without_room_for_a_process_is_a_fault_that_may_pass(tmp_path: Path, number: int) -> None:
+    def refuse(program: Program) -> int:
+        raise OSError(number, os.strerror(number), program.file)
+
+    with pytest.raises(PassingFaultError) as caught:
+        run_child(Child(["sh"], tmp_path, ENVIRONMENT), None, threading.Event(), start=refuse)
+    assert str(caught.value) == (
+        f"cannot start 'sh' now: {os.strerror(number)}; too many processes or open files, or too little memory: "
+        "end some, then run again"
+    )
+
+
+def test_a_program_that_cannot_be_guarded_does_not_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    def start(program: Program) -> int:
+        started.append(start_by_subprocess(program))
+        return started[0]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(GUARD, "enter", refuse)
+    with pytest.raises(PassingFaultError):
+        run_child(
+            Child(["sleep", "300"], tmp_path, ENVIRONMENT, supervised=False), None, threading.Event(), start=start
+        )
+    assert not is_alive(started[0])

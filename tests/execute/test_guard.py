@@ -99,6 +99,40 @@ def test_a_guard_that_was_killed_is_made_anew(guard: Guard) -> None:
         assert service.wait(10) == 0
 
 
+def test_who_was_at_work_before_a_guard_was_killed_is_guarded_by_the_next(guard: Guard) -> None:
+    script = "echo ready; exec sleep 300"
+    with (
+        start(guard, "sh", "-c", script) as itself,
+        subprocess.Popen(["sleep", "300"], start_new_session=True) as other,
+    ):
+        assert itself.stdout
+        assert itself.stdout.readline() == b"ready\n"
+        guard.enter(itself.pid, enters_itself=True)
+        guard.enter(other.pid)
+        number, process = guard.pipe(), guard._process
+        assert process
+        process.kill()
+        process.wait()
+        assert guard.pipe() == number
+        guard.close()
+        assert [each.wait(10) for each in (itself, other)] == [-signal.SIGKILL] * 2
+
+
+def test_a_guard_that_cannot_be_started_leaves_no_pipe_open(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr("swath.execute.guard.subprocess.Popen", refuse)
+        for _ in range(3):
+            with pytest.raises(BlockingIOError):
+                guard.pipe()
+    assert len(os.listdir("/proc/self/fd")) == before
+    with start(guard, "true") as service:
+        assert service.wait(10) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_service_outlives_a_killed_runner(tmp_path: Path, number: int) -> None:
     with subprocess.Popen([sys.executable, "-c", RUNNER], cwd=tmp_path) as runner:

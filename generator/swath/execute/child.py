@@ -9,6 +9,7 @@ Thread-safe: no code of ours runs between fork and exec. Called by the runtimes 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import select
@@ -18,7 +19,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from swath.errors import UserError
+from swath.errors import PassingFaultError, UserError
 from swath.execute.guard import GUARD, supervised
 from swath.execute.process_memory import MemoryWatch, descendants, group_members, processes_with
 from swath.limits import SERVICE_STOP_S
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from swath.model.invocation import EndedBy
 
 _GRACE_S: Final = 10.0  # between SIGTERM and SIGKILL: time to write a checkpoint
+_NO_ROOM: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 _FIRST_LOOK_S: Final = 0.01
 _LAST_LOOK_S: Final = 0.25  # how late, at most, a stop, a timeout or too much memory is seen
 _DRAIN_S: Final = 5.0  # for killed processes to be gone
@@ -128,6 +130,7 @@ def run_child(
 
     Raises:
         UserError: there is no such program, or no such working directory.
+        PassingFaultError: the system has no room for a further process now.
     """
     problem = _problem(child) if child.supervised else ""  # the supervisor itself can always start
     if problem:
@@ -136,6 +139,9 @@ def run_child(
         try:
             attempt = _Attempt(child, target, start)
         except OSError as error:  # such as too many arguments
+            if error.errno in _NO_ROOM:
+                hint = "too many processes or open files, or too little memory: end some, then run again"
+                raise PassingFaultError(f"cannot start '{child.argv[0]}' now: {error.strerror}; {hint}") from error
             problem = _problem(child) or str(error.strerror)
             raise UserError(f"cannot start '{child.argv[0]}': {problem}") from error
         return attempt.outcome(stop)
@@ -166,6 +172,7 @@ class _Attempt:
         self._child = child
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._started = time.monotonic()
+        pipe = GUARD.pipe()  # the guard is there before somebody is to be guarded
         argv = supervised(child.argv) if child.supervised else child.argv
         self._pid = start(
             Program(
@@ -173,13 +180,17 @@ class _Attempt:
                 argv,
                 str(child.cwd),
                 child.environment,
-                GUARD.pipe() if child.supervised else None,
+                pipe if child.supervised else None,
                 None if log is None else log.fileno(),
             )
         )
         self._returncode = 0
-        if not child.supervised:
-            GUARD.enter(self._pid)
+        try:
+            GUARD.enter(self._pid, enters_itself=child.supervised)
+        except OSError:  # it must not run on, unguarded and unknown
+            _signal_group(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            raise
         self._memory = MemoryWatch(self._pid, only_below=child.supervised)
         self._exit = _Exit(self._pid)
         self._ended_by: EndedBy = "itself"

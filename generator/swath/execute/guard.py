@@ -58,22 +58,35 @@ class Guard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe = -1
+        self._pipe = -1  # the same number as long as this object is open: a thread may be about to hand it on
+        self._live: set[int] = set()  # for a guard that has to be started anew, since somebody killed it
 
     def pipe(self) -> int:
-        """The file descriptor that a launcher gets as its stdin; starts the guard when it is not there."""
+        """The file descriptor that a launcher gets as its stdin; starts the guard when it is not there.
+
+        Raises:
+            OSError: the system cannot start it now.
+        """
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                self._start()
+            self._see_to_guard()
             return self._pipe
 
-    def enter(self, group: int) -> None:
-        """Put in a group that did not enter itself."""
-        os.write(self.pipe(), f"+{group}\n".encode())
+    def enter(self, group: int, *, enters_itself: bool = False) -> None:
+        """Put in a group; of one that enters itself note is taken, no more.
+
+        Raises:
+            OSError: the system cannot start a guard now.
+        """
+        with self._lock:
+            started = self._see_to_guard()
+            self._live.add(group)
+            if started or not enters_itself:
+                os.write(self._pipe, f"+{group}\n".encode())
 
     def leave(self, group: int) -> None:
         """Take out a group that has ended."""
         with self._lock, contextlib.suppress(OSError):
+            self._live.discard(group)
             os.write(self._pipe, f"-{group}\n".encode())
 
     def close(self) -> None:
@@ -81,21 +94,34 @@ class Guard:
         with self._lock:
             if self._process is not None:
                 os.close(self._pipe)
+                self._pipe = -1
                 with contextlib.suppress(subprocess.TimeoutExpired):  # a fork of ours may hold the pipe open
                     self._process.wait(_END_S)
                 self._process = None
 
-    def _start(self) -> None:
-        if self._process is not None:
-            os.close(self._pipe)
-        reading, self._pipe = os.pipe()
+    def _see_to_guard(self) -> bool:
+        """Start the guard when it is not there; whether that was done."""
+        if self._process is not None and self._process.poll() is None:
+            return False
+        reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", _GUARD], stdin=reading, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/",
                 env={},
             )  # fmt: skip
+        except OSError:
+            os.close(writing)
+            raise
         finally:
             os.close(reading)
+        if self._pipe < 0:
+            self._pipe = writing
+        else:
+            os.dup2(writing, self._pipe, inheritable=False)
+            os.close(writing)
+        for group in sorted(self._live):
+            os.write(self._pipe, f"+{group}\n".encode())
+        return True
 
 
 GUARD: Final = Guard()  # this process's; it starts with the first service
