@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from swath.job.console import Console
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def test_output_is_in_a_folded_section_and_in_order(tmp_path: Path) -> None:
@@ -108,3 +115,59 @@ def test_nothing_that_a_stage_says_commands_the_log(tmp_path: Path) -> None:
         f"\x1b[0Ksection_end:TIME:{section}\r\x1b[0K\n"
     )
     assert log.read_bytes() == forged
+
+
+class _Refusing(io.BytesIO):
+    """A log that refuses to be written while `fault` is set."""
+
+    fault: Exception | None = None
+
+    def write(self, data: Buffer, /) -> int:
+        if self.fault:
+            raise self.fault
+        return super().write(data)
+
+
+def test_a_log_that_cannot_be_written_for_a_while_ends_no_stage(tmp_path: Path) -> None:
+    stream, log, did = _Refusing(), tmp_path / "a.log", []
+    console = Console(stream, sections=False, beat_s=0.1)
+    with console.stage("a", log):
+        stream.fault = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        console.say("lost")
+        time.sleep(0.8)
+        stream.fault = None
+        console.say("goes on")
+        did.append("a")
+    assert did == ["a"]
+    assert stream.getvalue().decode().startswith("── a\nswath: ")
+    assert "swath: goes on\n" in stream.getvalue().decode()
+
+
+def test_a_sign_of_life_does_without_what_the_system_does_not_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise psutil.AccessDenied(1)
+
+    monkeypatch.setattr(psutil, "Process", denied)
+    stream = io.BytesIO()
+    with Console(stream, sections=False, beat_s=0.3).stage("a", tmp_path / "none"):
+        time.sleep(1)
+    assert re.match(r"── a\nswath: a still runs: \S+\n", stream.getvalue().decode())
+
+
+def test_a_bug_in_the_thread_that_follows_is_raised_when_the_stage_is_done(tmp_path: Path) -> None:
+    stream, log, did = _Refusing(), tmp_path / "a.log", []
+    console = Console(stream, sections=False)
+
+    def stage() -> None:
+        with console.stage("a", log):
+            stream.fault = ZeroDivisionError("a bug")
+            log.write_bytes(b"said\n")
+            time.sleep(0.8)
+            stream.fault = None
+            did.append("a")
+
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        stage()
+    assert did == ["a"]

@@ -71,14 +71,17 @@ class Console:
 
     @contextlib.contextmanager
     def stage(self, name: str, log: Path) -> Iterator[None]:
-        """Within the block, follow a stage's log file."""
+        """Within the block, follow a stage's log file.
+
+        What goes wrong in the thread that follows is raised at the end of the block, when its work is done.
+        """
         self._count += 1
         name = visible(name).replace("\n", "\\n")
         section = f"swath_{self._count}_{_NOT_IN_SECTIONS.sub('-', name)[:60]}"
         marked = self._mark_start(section, name)
         self._log, self._position, self._echo = log, 0, EchoedLog()
-        done = threading.Event()
-        follower = threading.Thread(target=self._follow, args=(name, done), daemon=True)
+        done, faults = threading.Event(), list[Exception]()
+        follower = threading.Thread(target=self._follow_safely, args=(name, done, faults), daemon=True)
         follower.start()
         try:
             yield
@@ -89,10 +92,18 @@ class Console:
             self._log = None
             if marked and self._sections:
                 self._write(_mark("end", section, ""))
+        if faults:
+            raise faults[0]
 
     def _mark_start(self, section: str, title: str) -> bool:
         """Say which stage begins, if there is room for it and for its end; whether there was."""
         return self._write_own(_mark("start", section, title) if self._sections else f"── {title}\n".encode())
+
+    def _follow_safely(self, name: str, done: threading.Event, faults: list[Exception]) -> None:
+        try:
+            self._follow(name, done)
+        except Exception as error:  # noqa: BLE001 - a thread's exception would be lost; `stage` raises it
+            faults.append(error)
 
     def _follow(self, name: str, done: threading.Event) -> None:
         start = last = time.monotonic()
@@ -152,7 +163,7 @@ class Console:
             return True
 
     def _write(self, data: bytes) -> None:
-        with self._lock, contextlib.suppress(BrokenPipeError):
+        with self._lock, contextlib.suppress(OSError):  # a log that cannot be written ends no training
             self._stream.write(data)
             self._stream.flush()
 
@@ -169,7 +180,8 @@ def _size(data: bytes) -> int:
 def _memory_bytes() -> int:
     """Memory of all processes that this one has started; those in containers of an engine are not among them."""
     total = 0
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            total += int(child.memory_info().rss)
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                total += int(child.memory_info().rss)
     return total
