@@ -363,6 +363,17 @@ def test_what_is_unprotected_may_be_written(tmp_path: Path, link: str, name: str
     assert Hasher(case.repository).content(str(tmp_path / name)) != content
 
 
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_a_stop_ends_an_unprotect_and_leaves_files_whole(tmp_path: Path, link: str) -> None:
+    case, stop = Case(tmp_path, link), threading.Event()
+    content = case.put("file")
+    stop.set()
+    with pytest.raises(InterruptedRunError):
+        case.cache.unprotect(str(tmp_path / "file"), stop)
+    assert kind_of(tmp_path / "file", case.cache.path(content)) == link
+    assert case.leftovers() == []
+
+
 def test_no_space_for_an_own_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(tmp_path, "hardlink")
     content = case.put("file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from swath.dvc_border.data_files import (
 )
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.workspace import Workspace
-from swath.errors import PassingFaultError, UserError
+from swath.errors import InterruptedRunError, PassingFaultError, UserError
 from swath.files.removal import remove
 from swath.model.content import Content
 
@@ -59,6 +60,15 @@ def test_what_is_missing_comes_from_the_cache(added: Repository, path: str, inne
     remove(str(added.root / path))
     assert up_to_date(added) == []
     assert (added.root / inner).exists()
+
+
+def test_a_stop_ends_what_comes_from_the_cache(added: Repository) -> None:
+    remove(str(added.root / "sub/file"))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(InterruptedRunError):
+        bring_up_to_date(Workspace(added, {}), read_data_files(added), stop)
+    assert not (added.root / "sub/file").exists()
 
 
 def test_what_was_edited_is_saved_again(added: Repository) -> None:

@@ -212,10 +212,14 @@ class Cache:
                 remove(staged)
             self._remember(content, path)
 
-    def unprotect(self, path: str) -> None:
+    def unprotect(self, path: str, stop: threading.Event | None = None) -> None:
         """Make `path` (absolute) files of its own, that may be written: no links into the cache.
 
+        Args:
+            stop: ends it when set; each file is whole, whether it is its own by then or not.
+
         Raises:
+            InterruptedRunError: `stop` was set.
             PassingFaultError: no space is left.
             UserError: the workspace cannot be written.
         """
@@ -226,16 +230,16 @@ class Cache:
         )
         with _translated(path):
             for file in files:
-                self._unprotect_file(file)
+                self._unprotect_file(file, stop)
 
-    def _unprotect_file(self, file: str) -> None:
+    def _unprotect_file(self, file: str, stop: threading.Event | None) -> None:
         info = os.lstat(file)
         if stat.S_ISLNK(info.st_mode) and not os.path.exists(file):
             return  # to nothing, or in a circle: no link into the cache; who saves the output names it
         if stat.S_ISLNK(info.st_mode) or info.st_nlink > 1:
             temporary = f"{file}.{uuid.uuid4().hex}.tmp"
             with _own(temporary):
-                copy_file(file, temporary)
+                copy_file(file, temporary, stop)
                 os.replace(temporary, file)
         os.chmod(file, 0o666 & ~self._umask | (info.st_mode & stat.S_IXUSR if stat.S_ISREG(info.st_mode) else 0))
 

@@ -14,6 +14,7 @@ from swath.schema.folder_listing import is_path_inside
 from swath.schema.yaml12 import Document
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Mapping
 
     from swath.dvc_border.repository import Repository
@@ -110,8 +111,13 @@ def _source(deps: object) -> ImportSource | None:
     return ImportSource(str(repo.get("url")), str(dep.get("path")), rev, repo.get("config", {}), repo.get("remote", ""))
 
 
-def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> list[str]:
+def bring_up_to_date(
+    workspace: Workspace, outputs: Iterable[DataOutput], stop: threading.Event | None = None
+) -> list[str]:
     """Before stages run: fetch tracked data that is missing, save data that was edited, as `dvc repro` does.
+
+    Args:
+        stop: ends a copy out of the cache when set.
 
     Returns:
         The `.dvc` files that were saved again.
@@ -119,6 +125,7 @@ def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> lis
     Raises:
         UserError: data is missing and neither cache nor remote has it, or what they have names files elsewhere.
         PassingFaultError: the remote does not answer.
+        InterruptedRunError: `stop` was set.
     """
     saved: dict[str, None] = {}
     for out in outputs:
@@ -128,7 +135,7 @@ def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> lis
             if out.cache and not out.imported and not workspace.has_object(content):
                 saved[out.file] = None
         elif current is None:
-            _fetch(workspace, out)
+            _fetch(workspace, out, stop)
         elif not out.imported:
             saved[out.file] = None
     for file in saved:
@@ -137,13 +144,13 @@ def bring_up_to_date(workspace: Workspace, outputs: Iterable[DataOutput]) -> lis
     return list(saved)
 
 
-def _fetch(workspace: Workspace, out: DataOutput) -> None:
+def _fetch(workspace: Workspace, out: DataOutput, stop: threading.Event | None) -> None:
     content = out.content
     if not is_path_inside(out.path):
         message = f"{out.path} is missing, and lies outside the repository: nothing is written there"
         raise UserError(message, place=Place(out.file), hint="correct `path` or `wdir`, or bring the data by hand")
     if content is not None and workspace.has_object(content):
-        workspace.cache.take(content, workspace.absolute(out.path))
+        workspace.cache.take(content, workspace.absolute(out.path), stop=stop)
         return
     if content is not None and content.is_folder:
         workspace.cache.files(content)  # a damaged one is named here; DVC would only say that something is missing

@@ -84,15 +84,19 @@ def _save_uncached(workspace: Workspace, stage: Stage) -> None:
             workspace.cache.store(path, content, tree)
 
 
-def remove_outputs(workspace: Workspace, stage: Stage) -> None:
-    """Stale outputs go away; a `persist` output stays, as a file of its own that the command may change."""
+def remove_outputs(workspace: Workspace, stage: Stage, stop: threading.Event | None = None) -> None:
+    """Stale outputs go away; a `persist` output stays, as a file of its own that the command may change.
+
+    Raises:
+        InterruptedRunError: `stop` was set.
+    """
     for out in stage.outs:
         if "://" in out.path:
             continue
         path = workspace.absolute(out.path)
         workspace.hasher.forget(path)
         if out.persist:
-            workspace.cache.unprotect(path)
+            workspace.cache.unprotect(path, stop)
         else:
             remove(path)
 

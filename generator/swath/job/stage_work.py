@@ -234,7 +234,7 @@ class StageWork:
         attempts = Attempts(
             start_service=tools.services.start,
             start_shell=self._plain.start,
-            prepare=lambda stage: remove_outputs(tools.disk, stage),
+            prepare=lambda stage: remove_outputs(tools.disk, stage, self._stop),
             started=lambda *_: None,
             signal_gap_s=SIGNAL_GAP_S,
         )

@@ -184,7 +184,7 @@ class _Run:
             self._before = frozenset(project.entries)
         names = selected_stages(project.loaded, self._options.selection)
         generators = [name for name in project.loaded.generators if name in names and name not in self._done]
-        workspace = _workspace_with_saved_data(project, names)
+        workspace = _workspace_with_saved_data(project, names, self._stop)
         first = self._first(project, names, generators, workspace) if generators else names
         graph = project.graph.only(first)
         forced = frozenset(name for name in first if self._options.force and name not in self._done)
@@ -306,10 +306,10 @@ class _Run:
         summary.not_started = tuple(schedule.not_started)
 
 
-def _workspace_with_saved_data(project: Project, names: list[str]) -> Workspace:
+def _workspace_with_saved_data(project: Project, names: list[str], stop: threading.Event) -> Workspace:
     """The facts on disk, after `.dvc`-tracked data that was edited is saved again."""
     workspace = project.workspace(names)
-    if project.data and bring_up_to_date(workspace, project.data):
+    if project.data and bring_up_to_date(workspace, project.data, stop):
         return project.workspace(names)
     return workspace
 

@@ -178,7 +178,7 @@ class StageWork:
         attempts = Attempts(
             start_service=tools.start_service,
             start_shell=self._start_shell,
-            prepare=lambda stage: remove_outputs(tools.workspace, stage),
+            prepare=lambda stage: remove_outputs(tools.workspace, stage, self._stop),
             started=tools.started,
         )
         with open(log_path, "wb", buffering=0) as log:
