@@ -14,7 +14,7 @@ import pytest
 
 from execute.test_guard import eventually, is_alive
 from swath.errors import PassingFaultError, UserError
-from swath.execute.child import Child, Program, run_child, start_by_subprocess
+from swath.execute.child import Child, Program, _Exit, run_child, start_by_subprocess
 from swath.execute.guard import GUARD
 
 if TYPE_CHECKING:
@@ -293,3 +293,26 @@ def test_a_program_that_cannot_be_guarded_does_not_run_on(tmp_path: Path, monkey
             Child(["sleep", "300"], tmp_path, ENVIRONMENT, supervised=False), None, threading.Event(), start=start
         )
     assert not is_alive(started[0])
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_who_has_just_ended_by_itself_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+) -> None:
+    """It ends between our look at it and our look at the clock."""
+    wait, stop = _Exit.wait, threading.Event()
+    looks: list[float] = []
+
+    def late(exit_: _Exit, seconds: float) -> bool:
+        looks.append(seconds)
+        if len(looks) > 1:
+            return wait(exit_, seconds)
+        time.sleep(1)
+        if stopped:
+            stop.set()
+        return False
+
+    monkeypatch.setattr(_Exit, "wait", late)
+    outcome, _ = run("exit 75", tmp_path, stop, timeout_s=None if stopped else 0.5)
+    assert (outcome.exit_code, outcome.reason) == (75, "it ended with exit code 75")
+    assert (outcome.temporary, outcome.ended_by) == (True, "itself")

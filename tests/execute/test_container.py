@@ -18,6 +18,7 @@ import pytest
 from support.docker_engine import PYTHON_IMAGE
 from support.service_bench import Bench, outcome_of
 from swath.errors import UserError
+from swath.execute import follow
 from swath.execute.container import DockerRuntime, remove_orphans
 from swath.model.invocation import Volume
 from swath.model.service import Image, Resources
@@ -25,6 +26,8 @@ from swath.model.units import Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from swath.execute.engine import Engine
 
 pytestmark = pytest.mark.docker
 
@@ -341,6 +344,25 @@ def test_stop_ends_it(bench: Bench) -> None:
     assert (outcome.reason, log) == ("it was stopped", "got TERM\n")
     assert bench.files() == ["data/a.txt"]
     assert bench.containers() == []
+
+
+def test_what_has_just_ended_by_itself_is_told_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends between our look at it and our look at the clock."""
+    looks: list[int] = []
+    has_ended = follow._has_ended
+
+    def late(engine: Engine, output: follow._Output) -> bool:
+        looks.append(1)
+        if len(looks) > 1:
+            return has_ended(engine, output)
+        output.finished.wait(30)
+        time.sleep(1)
+        return False
+
+    monkeypatch.setattr(follow, "_has_ended", late)
+    outcome, _ = bench.run_script("exit 75", timeout_s=0.5)
+    assert (outcome.exit_code, outcome.reason) == (75, "it ended with exit code 75")
+    assert (outcome.temporary, outcome.ended_by) == (True, "itself")
 
 
 @pytest.mark.slow
