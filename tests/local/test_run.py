@@ -246,14 +246,19 @@ def test_a_lock_that_may_not_be_written_ends_the_run(tmp_path: Path, monkeypatch
     assert list(Journal(tmp_path / ".dvc/tmp/swath").read()["dvc.yaml"]) == ["first"]
 
 
-def test_a_lock_that_another_process_holds_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "fault", [PassingFaultError("the DVC repository is locked"), OSError(28, "No space left on device")]
+)
+def test_what_may_pass_when_a_lock_is_written_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
     bench = breaking_the_lock(tmp_path, monkeypatch, "sleep 1; exit 0")
     settle, refusals = run.settle_journal, [2]
 
     def held(repository: Any, journal: Any, *project: Any) -> None:
         if project and refusals[0]:
             refusals[0] -= 1
-            raise PassingFaultError("the DVC repository is locked by another process")
+            raise fault
         settle(repository, journal, *project)
 
     monkeypatch.setattr(run, "settle_journal", held)
