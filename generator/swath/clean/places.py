@@ -77,13 +77,11 @@ def clean_remote(repository: Repository, name: str | None, options: GcOptions) -
     _see_owner(files, place, top, options)
     with server_refs(top, os.environ) as fetch:
         since = time.time() - options.age_s
-        calls: list[None] = []
+        read = _Named(repository, top, since)
 
         def named() -> References:
-            if calls:
-                fetch()
-            calls.append(None)
-            return _named(repository, top, since)
+            fetch()
+            return read()
 
         collector = Collector(place, files, named, _in_cache(repository), since)
         if options.dry_run:
@@ -113,7 +111,7 @@ def clean_cache(repository: Repository, folder: str | None, options: GcOptions) 
     if not Path(repository.cache_dir).is_relative_to(repository.checkout):
         _see_owner(files, place, top, options)
     since = time.time() - options.age_s
-    collector = Collector(place, files, lambda: _named(repository, top, since), lambda _: None, since)
+    collector = Collector(place, files, _Named(repository, top, since), lambda _: None, since)
     if options.dry_run:
         return collector.look()
     with run_lock(repository), repository_lock(repository):
@@ -138,15 +136,24 @@ def _see_owner(files: RemoteFiles, place: str, top: Path, options: GcOptions) ->
         check_owner(files, place, repository_ids(top), claims=options.claims)
 
 
-def _named(repository: Repository, top: Path, since: float) -> References:
-    """What Git, the work tree, and finished stages that are in no lock yet name."""
-    references = References()
-    add_sources(references, committed(top, since))
-    add_sources(references, in_work_tree(top))
-    references.values.update(linked_values(top, repository.cache_dir))
-    for text in _journals(top):
-        references.add_text(text)
-    return references
+class _Named:
+    """Reads what Git, the work tree, and finished stages that are in no lock yet name.
+
+    What was named at the first look counts at the second, so that each text is read once.
+    """
+
+    def __init__(self, repository: Repository, top: Path, since: float) -> None:
+        self._repository, self._top, self._since = repository, top, since
+        self._references, self._seen = References(), set[bytes]()
+
+    def __call__(self) -> References:
+        found, top = self._references, self._top
+        add_sources(found, committed(top, self._since), self._seen)
+        add_sources(found, in_work_tree(top), self._seen)
+        found.values.update(linked_values(top, self._repository.cache_dir))
+        for text in _journals(top):
+            found.add_text(text)
+        return found
 
 
 def _journals(top: Path) -> Iterator[str]:

@@ -38,6 +38,10 @@ class References:
         """Add what a document names."""
         for text in _texts(document):
             self.values.update(_VALUE.findall(text))
+        self.add_entries(document)
+
+    def add_entries(self, document: JSONValue) -> None:
+        """Add the entries of the run cache that a document names, without the objects."""
         for entry in _entries(document):
             try:
                 self.entries.add(entry_hash(entry))

@@ -7,6 +7,7 @@ them. Young commits count too, on whatever branch: a pipeline may still be runni
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -71,16 +72,13 @@ def repository_ids(top: Path) -> list[str]:
 
 @contextlib.contextmanager
 def server_refs(top: Path, environ: Mapping[str, str]) -> Iterator[Callable[[], None]]:
-    """Within the block, what the Git servers have is here as well, below refs of our own.
+    """Within the block, what the Git servers have can be fetched, below refs of our own.
 
     Args:
         environ: of a job, whose token may read its own server.
 
     Yields:
-        Fetches it again.
-
-    Raises:
-        PassingFaultError: a server does not answer, or refuses.
+        Fetches it; raises `PassingFaultError` when a server does not answer, or refuses.
     """
     servers = run_git(top, "remote").decode().split()
 
@@ -97,7 +95,6 @@ def server_refs(top: Path, environ: Mapping[str, str]) -> Iterator[Callable[[], 
                 raise PassingFaultError(message) from error
 
     try:
-        fetch()
         yield fetch
     finally:
         refs = run_git(top, "for-each-ref", "--format=delete %(refname)", _OURS)
@@ -229,22 +226,33 @@ def linked_values(top: Path, cache: str) -> Iterator[str]:
                     yield "".join(target.split(os.sep)[-2:])
 
 
-def add_sources(references: References, sources: Iterable[Source]) -> None:
+def add_sources(references: References, sources: Iterable[Source], seen: set[bytes]) -> None:
     """Add what texts name.
+
+    Args:
+        seen: digests of texts that were added before; grows.
 
     Raises:
         UserError: one that DVC would read cannot be read: what it names is not known.
     """
     for source in sources:
+        digest = hashlib.sha256(source.text.encode(errors="surrogateescape")).digest()
+        if digest in seen:
+            continue
         references.add_text(source.text)
         where = f"{source.path} of {source.place}"
         try:
-            references.add_document(_document(source))
+            document = _document(source)
+            references.add_entries(document)
+            if "\\" in source.text:  # an escape could hide a hash from who does not parse
+                references.add_document(document)
         except (UserError, RecursionError) as error:
             if source.is_ours and source.must_parse:
                 message = f"{where} cannot be read, so it is not known what it names: {error}"
                 hint = "correct it, or remove the branch, tag or experiment that has it"
                 raise UserError(message, hint=hint) from error
+            continue  # not seen: where it must be understood, it is told
+        seen.add(digest)
 
 
 def _document(source: Source) -> JSONValue:
