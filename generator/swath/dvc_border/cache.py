@@ -18,6 +18,7 @@ import uuid
 from shlex import quote
 from typing import TYPE_CHECKING, Final
 
+from swath.dvc_border.refused_settings import refuse_old_cache
 from swath.errors import PassingFaultError, UserError
 from swath.files.copying import copy_file
 from swath.files.modes import process_umask
@@ -49,6 +50,7 @@ class Cache:
         self._modern = os.path.join(repository.cache_dir, "files", "md5")
         self._staging = repository.tmp_dir / "checkout"
         self._types = repository.link_types
+        refuse_old_cache(repository)
         self._shared = repository.config["cache"].get("shared") == "group"
         self._without_reflink = False
         self._made: set[str] = set()

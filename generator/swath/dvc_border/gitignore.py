@@ -68,6 +68,7 @@ def write_ignore_lines(repository: Repository, paths: Sequence[str], *, folders:
             changed.setdefault(ignore_file(path), []).append(ignore_line(path))
     for file, lines in changed.items():
         _append(repository.root / file, lines)
+    repository.written.update(changed)
     return list(changed)
 
 

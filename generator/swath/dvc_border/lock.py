@@ -90,8 +90,11 @@ def update_locks(
                 continue
             name = lock_file(file)
             fresh = (movable or {}).get(file, ())
-            text = merged_lock(_text(repository, name), name, entries, order.get(file, ()), fresh)
+            before = _text(repository, name)
+            text = merged_lock(before, name, entries, order.get(file, ()), fresh)
             write_atomically(repository.root / name, text, name=name, note="finished stages are kept in the journal")
+            if text != before:
+                repository.written.add(name)
 
 
 def merged_lock(

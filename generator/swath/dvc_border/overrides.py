@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
+from swath.dvc_border.refused_settings import refuse_hydra
 from swath.dvc_border.translate import translated
 from swath.errors import UserError
 
@@ -48,6 +49,7 @@ def overridden(repository: Repository, overrides: Sequence[str]) -> Iterator[lis
 
 
 def _apply_all(repository: Repository, overrides: Sequence[str], undo: contextlib.ExitStack) -> list[str]:
+    refuse_hydra(repository)
     by_file: dict[str, list[str]] = {}
     for override in overrides:
         file, assignment = _split(override)

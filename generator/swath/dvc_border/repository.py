@@ -42,6 +42,7 @@ class Repository:
 
     Attributes:
         when_refused: what to do when a remote refuses us, for messages.
+        written: dvc.lock and `.gitignore` files, from the root, that were written through this object.
     """
 
     def __init__(self, root: Path, *, home: Path | None = None) -> None:
@@ -49,6 +50,7 @@ class Repository:
         self.home = home or self.root
         self.dvc_dir = self.home / ".dvc"
         self.tmp_dir = self.dvc_dir / "tmp" / "swath"
+        self.written: set[str] = set()
         self._over: dict[str, Any] = {}
         self._left_out: frozenset[str] = frozenset()
         self.when_refused = "renew its credentials: .dvc/config.local, in CI the file variable SWATH_DVC_CONFIG"

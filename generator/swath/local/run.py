@@ -19,9 +19,11 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from swath.dvc_border.autostage import stage_written
 from swath.dvc_border.data_files import bring_up_to_date
 from swath.dvc_border.gitignore import LateIgnores, folders_inside_deps, outputs_to_ignore, write_ignore_lines
 from swath.dvc_border.lock import lock_times_ns, read_entries, repository_lock, update_locks
+from swath.dvc_border.refused_settings import refuse_questions
 from swath.dvc_border.rwlock import PathLocks
 from swath.errors import (
     InterruptedRunError,
@@ -128,12 +130,15 @@ def run_workflows(
     """
     start = time.monotonic()
     summary = RunSummary()
+    refuse_questions(repository)
     with run_lock(repository):
         settle_journal(repository, Journal(repository.tmp_dir))
         run = _Run(repository, options, watcher, environ, stop)
         for _ in range(_MOST_ROUNDS):
             if not run.round(summary) or stop.is_set():
                 break
+        if not stop.is_set() and not summary.named("failed", "stopped"):
+            stage_written(repository)
     summary.wall_s = time.monotonic() - start
     return summary
 
