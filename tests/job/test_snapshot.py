@@ -100,6 +100,10 @@ def test_folders_without_end_do_no_harm(folder: Path) -> None:
         os.system(f"rm -rf {deep}")
 
 
+def test_a_folder_that_is_not_there_has_no_files(tmp_path: Path) -> None:
+    assert take(tmp_path / "none", "shot") == []
+
+
 def test_a_stop_ends_it(folder: Path) -> None:
     stop = threading.Event()
     stop.set()

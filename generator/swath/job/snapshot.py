@@ -100,6 +100,8 @@ class Source(NamedTuple):
 
 def files_below(folder: Path) -> Iterator[tuple[str, Source]]:
     """Each entry that is no folder: its path, and where it is; no link is followed, no folder that lies too deep."""
+    if not folder.is_dir():
+        return
     for root, folders, names, descriptor in os.fwalk(folder):
         below = os.path.relpath(root, folder)
         folders[:] = sorted(folders) if below.count(os.sep) < _DEPTH else []
