@@ -88,6 +88,17 @@ BAD: dict[str, tuple[str, str]] = {
             "  write a command under cmd"
         ),
     ),
+    "cmd no text": (
+        ("stages:\n  a:\n    cmd: [echo, 2020-01-01]\n"),
+        (
+            "dvc.yaml:2: stages.a: stage a: its command is no text: ['echo', datetime.date(2020, 1, 1)]\n"
+            "  let the template be a part of a text"
+        ),
+    ),
+    "params file": (
+        ("stages:\n  a:\n    cmd: x\n    params: [{2020-01-01: [b]}]\n"),
+        ("dvc.yaml:2: stages.a: a parameter file must be a path, found 2020-01-01\n  put it in quotes"),
+    ),
     "cycle": (
         (
             "stages:\n"

@@ -155,3 +155,9 @@ def test_what_is_no_lock(text: str, message: str) -> None:
 )
 def test_an_empty_lock(text: str) -> None:
     assert lock_text.read_lock(text, "dvc.lock") == {}
+
+
+@pytest.mark.parametrize("name", ["1", "2020-01-01", "~", "true"])
+def test_a_stage_whose_name_is_no_text_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=r"^dvc\.lock:[23]: stages.*: the stage .* is no text"):
+        lock_text.read_lock(f"schema: '2.0'\nstages:\n  {name}:\n    cmd: x\n", "dvc.lock")

@@ -240,3 +240,10 @@ def test_places_in_what_ruamel_read() -> None:
 
     assert document.value == {"a": {"b": 1, "c": [1, 2]}}
     assert document.place("a", "c", 1) == Place("f.yaml", 4, "a.c[1]")
+
+
+def test_a_place_of_a_key_that_is_no_text() -> None:
+    document = yaml12.Document("a: 1\n2020-01-01: 2\ntrue: {~: 3}\n", "f.yaml")
+
+    assert str(document.place(*document.value)) == "f.yaml:1: a.2020-01-01.True"  # type: ignore[misc]  # the keys
+    assert str(document.place(date(2020, 1, 1))) == "f.yaml:2: 2020-01-01"  # type: ignore[arg-type]

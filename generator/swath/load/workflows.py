@@ -263,18 +263,21 @@ class _StageBuilder:
                 f"stage {key}: its wdir {wdir} is outside the repository", place=place, hint="use a folder inside"
             )
         cmd = definition.get("cmd")
-        if not isinstance(cmd, str | list):
+        if not isinstance(cmd, str | list) or (isinstance(cmd, list) and not all(isinstance(c, str) for c in cmd)):
             hint = "let the template be a part of a text"
             raise UserError(f"stage {key}: its command is no text: {cmd!r}", place=place, hint=hint)
         outs = [out for kind in _OUTPUT_KINDS for out in self._outputs(definition.get(kind), kind, wdir, place)]
         params = merge_keys(list(_as_list(definition.get("params"))))
+        for file in params:
+            if not isinstance(file, str):
+                raise UserError(f"a parameter file must be a path, found {file}", place=place, hint="put it in quotes")
         meta = definition.get("meta")
         stage = Stage(
             name=key if self._file == "dvc.yaml" else f"{self._file}:{key}",
             file=self._file,
             key=key,
             group=group,
-            cmd=tuple(str(part) for part in cmd) if isinstance(cmd, list) else str(cmd),
+            cmd=tuple(cmd) if isinstance(cmd, list) else cmd,
             wdir=wdir,
             deps=tuple(self._dependency(text, wdir, place) for text in _as_list(definition.get("deps"))),
             outs=tuple(outs),

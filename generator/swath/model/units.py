@@ -92,7 +92,7 @@ def decode_quantity(kind: type, value: object) -> Size | Duration:
         raise NotImplementedError(kind)
     if not isinstance(value, str):
         example = "512MiB or 4GiB" if issubclass(kind, Size) else "45s, 30m or 2h30m"
-        raise ValueError(f"{value!r} has no unit: write it as {example}")  # noqa: TRY004 - msgspec reports ValueError
+        raise ValueError(f"{value} has no unit: write it as {example}")  # noqa: TRY004 - msgspec reports ValueError
     return kind.parse(value)
 
 

@@ -67,6 +67,8 @@ def _read_slowly(text: str, file: str) -> dict[str, LockEntry]:
         )
     stages = yaml12.as_mapping(lock.get("stages") or {}, document.place("stages"))
     for name, entry in stages.items():
+        if not isinstance(name, str):
+            raise UserError(f"the stage {name} is no text", place=document.place("stages", name), hint=_RESTORE)
         if not isinstance(entry, dict) or "cmd" not in entry:
             raise UserError("not a lock entry: no cmd", place=document.place("stages", name), hint=_RESTORE)
     return {name: dict(entry) for name, entry in stages.items() if isinstance(entry, dict)}

@@ -241,7 +241,8 @@ def dotted(path: tuple[str | int, ...]) -> str:
     """``stages.train.deps[2]`` for its parts."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        is_position = isinstance(step, int) and not isinstance(step, bool)
+        text += f"[{step}]" if is_position else f".{step}" if text else str(step)  # a key may be a date
     return text
 
 
