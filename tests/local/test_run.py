@@ -282,6 +282,16 @@ def test_who_follows_a_run_may_go_away(tmp_path: Path) -> None:
     assert set(bench.lock()) == {"a"}
 
 
+def test_each_stage_gets_a_gpu_of_its_own_by_its_name(tmp_path: Path) -> None:
+    cmd = "echo $CUDA_VISIBLE_DEVICES > NAME; while [ ! -s a ] || [ ! -s b ]; do sleep 0.05; done"
+    meta = {"swath": {"resources": {"gpus": 1}, "timeout": "20s"}}
+    stages = {name: {"cmd": cmd.replace("NAME", name), "outs": [name], "meta": meta} for name in "ab"}
+    bench = make_repository(tmp_path, {"dvc.yaml": {"stages": stages}})
+    done = bench.swath("run", "-j4", CUDA_VISIBLE_DEVICES="GPU-8932f937,MIG-4f5e/1/0,-1,7")
+    assert done.returncode == 0, done.stderr
+    assert (bench.read("a"), bench.read("b")) == ("GPU-8932f937\n", "MIG-4f5e/1/0\n")
+
+
 def test_an_output_that_was_not_written_fails_the_stage(tmp_path: Path) -> None:
     bench = make_repository(tmp_path, {"dvc.yaml": {"stages": {"lazy": {"cmd": "true", "outs": ["out"]}}}})
     report = bench.run().reports["lazy"]
