@@ -56,7 +56,7 @@ def test_a_failure_carries_its_stages() -> None:
 def test_exit_codes_are_the_documented_ones() -> None:
     codes = {name: error.exit_code for name, error in vars(errors).items() if name.endswith("Error")}
     assert codes == {
-        "SwathError": 3, "UserError": 1, "DeniedError": 1, "FindingsError": 1, "UsageError": 2, "StageFailedError": 4,
+        "SwathError": 3, "UserError": 1, "DeniedError": 1, "NoGitError": 1, "FindingsError": 1, "UsageError": 2, "StageFailedError": 4,
         "PassingFaultError": 75, "InterruptedRunError": 130,
     }  # fmt: skip
 

@@ -3,6 +3,7 @@
 SwathError                 base; catch it at a boundary only
 ├── UserError              the user's input is wrong                    1
 │   ├── DeniedError        a server denies access                       1
+│   ├── NoGitError         there is no `git` program                    1
 │   └── FindingsError      several findings at once                     1
 ├── UsageError             the command line is wrong                    2
 ├── StageFailedError       a stage failed                               4
@@ -96,6 +97,13 @@ class UserError(SwathError):
 
 class DeniedError(UserError):
     """A server denies access: there is no token, or it may not do this."""
+
+
+class NoGitError(UserError):
+    """Something must be asked of Git, and there is no `git` program."""
+
+    def __init__(self) -> None:
+        super().__init__("this needs Git, and there is no `git` program here", hint="install Git, then run this again")
 
 
 class FindingsError(UserError):

@@ -39,7 +39,7 @@ def test_what_is_tracked_and_ignored_is_as_git_says(repository: Repository, monk
     monkeypatch.setenv("PATH", "/nowhere")
     assert [_git_names(repository, words, PATHS, stdin=stdin) for words, stdin in questions] == said
     assert commit_id(repository) == head_commit(repository) == head
-    with pytest.raises(UserError, match="there is no `git` here"):
+    with pytest.raises(UserError, match="this needs Git, and there is no `git` program here"):
         commit_id(repository, "main")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from dvc.fs import localfs
 from dvc.repo import Repo
 
-from swath.errors import UserError
+from swath.errors import NoGitError, UserError
 from swath.load.content_tag import tree_hash
 from swath.load.git_files import FILE, LINK, PROGRAM, GitFile, service_files
 
@@ -133,9 +134,18 @@ def test_a_further_work_tree(root: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_git_program(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = committed(root)
     monkeypatch.setenv("PATH", "/nonexistent")
-    (root / "services/a/program").chmod(0o644)
+    with pytest.raises(NoGitError) as caught:
+        seen(root)
+    assert str(caught.value) == (
+        "this needs Git, and there is no `git` program here\n  install Git, then run this again"
+    )
+
+
+def test_outside_of_git_no_git_program_is_needed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = committed(root)
+    (root / ".git").rename(root.parent / "old.git")
+    monkeypatch.setenv("PATH", "/nonexistent")
     assert seen(root) == expected
 
 
@@ -208,7 +218,71 @@ def test_an_index_that_cannot_be_read(root: Path) -> None:
     (root / ".git/index").write_bytes(b"DIRC\0\0\0\x09\0\0\0\0")
     with pytest.raises(UserError) as caught:
         names(root)
-    assert str(caught.value) == "Git's index cannot be read: version 9\n  see: git status"
+    assert str(caught.value) == (
+        f"Git cannot say which files are in {root}/services/a: fatal: .git/index: index file smaller than expected\n"
+        "  see: git status"
+    )
+
+
+@pytest.mark.parametrize("where", ["repository", "user", "include", "includeIf", "environment"])
+def test_excludes_of_all_settings_of_git(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """An editor's swap file is no part of an image, wherever Git's settings say so."""
+    (tmp_path / "mine").write_text(".*.swp\n")
+    setting = f"[core]\n  excludesFile = {tmp_path}/mine\n"
+    (tmp_path / "more").write_text(setting)
+    if where == "repository":
+        git(root, "config", "core.excludesFile", f"{tmp_path}/mine")
+    elif where == "environment":
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+        monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.excludesFile")
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"{tmp_path}/mine")
+    else:
+        section = {"user": setting, "include": f"[include]\n  path = {tmp_path}/more\n"}
+        section["includeIf"] = f'[includeIf "gitdir:{root}/"]\n  path = {tmp_path}/more\n'
+        (tmp_path / ".gitconfig").write_text(section[where])
+    before = seen(root)
+
+    (root / "services/a/.plain.txt.swp").touch()
+
+    assert seen(root) == before == committed(root)
+
+
+def test_a_submodule_and_a_repository_inside(root: Path) -> None:
+    """Their files count as they are; Git shows both as one entry."""
+    inner = root / "services/a/inner"
+    inner.mkdir()
+    (inner / "x").touch()
+    (inner / "y.log").touch()
+    (inner / ".gitignore").write_text("*.log\n")
+    git_init(inner)
+    expected = {"inner/.gitignore", "inner/x"}
+    assert {name for name in names(root) if name.startswith("inner")} == expected
+    git(root, "add", "services/a/inner")
+    assert {name for name in names(root) if name.startswith("inner")} == expected
+    assert [file.path for file in service_files(inner, root)] == [".gitignore", "x"]
+
+
+def test_a_folder_that_has_become_a_link(root: Path) -> None:
+    (root / "services/a/lib").rename(root / "elsewhere")
+    (root / "services/a/lib").symlink_to("../../elsewhere")
+    assert [file for file in service_files(root / "services/a", root) if "lib" in file.path] == [GitFile("lib", LINK)]
+
+
+def test_a_folder_that_was_deleted(root: Path) -> None:
+    shutil.rmtree(root / "services/a/lib")
+    assert names(root) == ["link", "plain.txt", "program"]
+
+
+def test_names_that_are_not_utf_8(root: Path) -> None:
+    odd = os.fsdecode(b"d\xe9j\xe0\n\tvu")
+    (root / "services/a" / odd).touch()
+    assert odd in names(root)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "odd")
+    assert odd in names(root)
+    assert seen(root) == committed(root)
 
 
 @pytest.mark.parametrize(

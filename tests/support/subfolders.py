@@ -70,12 +70,12 @@ class Monorepo:
         self.clones.append(target)
         return Bench(target)
 
-    def without_git(self) -> str:
-        """A PATH as in the image of a service, which need not have Git."""
+    def few_programs(self) -> str:
+        """A PATH as in the image of a service, with the Git that the tool layer brings."""
         folder = self.folder / "bin"
         if not folder.exists():
             folder.mkdir()
-            for name in ("sh", "cp", "mkdir"):
+            for name in ("sh", "cp", "mkdir", "git"):
                 (folder / name).symlink_to(str(shutil.which(name)))
         return str(folder)
 
@@ -143,7 +143,7 @@ class Pipeline:
         """A script as GitLab starts it: at the top of the checkout; what it leaves beside artifacts is not looked at."""
         checkout = self.checkouts[name] = self.mono.clone(self.commit)
         script = "\n".join(job["script"]).replace(_SWATH, str(BIN / "swath"))
-        environ = {**self.environ, **environ, **({"PATH": self.mono.without_git()} if "job run" in script else {})}
+        environ = {**self.environ, **environ, **({"PATH": self.mono.few_programs()} if "job run" in script else {})}
         done = checkout.command("sh", "-ec", script, check=False, **environ)
         assert done.returncode == 0, f"{name}: {done.stdout}\n{done.stderr}"
         self.logs[name] = done.stdout + done.stderr

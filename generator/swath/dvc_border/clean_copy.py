@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swath.dvc_border.repository import Repository
 from swath.errors import UserError
 from swath.files.copying import copy_file
+from swath.files.git_program import call_git
 
 if TYPE_CHECKING:
     from swath.dvc_border.cache import Cache
@@ -78,9 +78,8 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    result = call_git(folder, *arguments)
     if result.returncode:
-        raise UserError(
-            f"git {arguments[0]} failed: {result.stderr.strip()}", hint="see whether the repository is whole: git fsck"
-        )
-    return result.stdout.strip()
+        said = result.stderr.decode(errors="replace").strip()
+        raise UserError(f"git {arguments[0]} failed: {said}", hint="see whether the repository is whole: git fsck")
+    return os.fsdecode(result.stdout).strip()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import threading
 from typing import TYPE_CHECKING
 
 from swath.dvc_border.without_git import ignored_names, tracked_names
-from swath.errors import UserError
+from swath.errors import NoGitError, UserError
+from swath.files.git_program import call_git, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -143,11 +143,11 @@ def _git_names(repository: Repository, arguments: list[str], paths: Sequence[str
 
 def _git(repository: Repository, arguments: list[str], data: bytes) -> set[str]:
     try:
-        result = subprocess.run(["git", *arguments], cwd=repository.root, input=data, capture_output=True, check=False)
-    except FileNotFoundError:  # the image of a job may have no Git
+        result = call_git(repository.root, *arguments, stdin=data)
+    except NoGitError:
         if arguments[0] != "ls-files":
             return ignored_names(repository, data)
         return tracked_names(
             repository, [word.removeprefix(_LITERAL) for word in arguments if word.startswith(_LITERAL)]
         )
-    return {os.fsdecode(name) for name in result.stdout.split(b"\0") if name}
+    return set(names_in(result.stdout))

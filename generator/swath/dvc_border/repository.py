@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,8 @@ from dvc.config import Config
 
 from swath.dvc_border.sound_listings import guard_listings
 from swath.dvc_border.translate import translated
-from swath.errors import UserError
+from swath.errors import NoGitError, UserError
+from swath.files.git_program import call_git, names_in
 from swath.files.modes import make_open_folders
 
 if TYPE_CHECKING:
@@ -198,15 +198,14 @@ class Repository:
         if not self.has_git or self.root != self.home:
             return None
         patterns = [f"*{PROJECT_FILE}", f"*{DATA_FILE_SUFFIX}", "*.dvcignore"]
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
+        words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
         try:
-            result = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
-        except FileNotFoundError:  # the image of a job may have no Git
+            result = call_git(self.root, *words)
+        except NoGitError:  # all that are there count, then
             return None
         if result.returncode:
             return None
-        names = {os.fsdecode(name) for name in result.stdout.split(b"\0") if name}
-        return [name for name in names if (self.root / name).is_file()]
+        return [name for name in set(names_in(result.stdout)) if (self.root / name).is_file()]
 
     def _walk_listing(self) -> Iterator[str]:
         for folder, folders, files in os.walk(self.root):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.without_git import head_commit
 from swath.dvc_border.workspace import Workspace
-from swath.errors import UserError
+from swath.errors import NoGitError, UserError
+from swath.files.git_program import call_git
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import Item, LockEntry, items_by_path
 
@@ -36,7 +36,7 @@ def exported_revision(repository: Repository, rev: str) -> Iterator[Repository]:
     if below and not _git(repository.root, "rev-parse", "--verify", "--quiet", f"{commit}:{below}"):
         raise UserError(f"the revision {rev!r} has no folder {below}", hint="choose one that has: git log -- .")
     with tempfile.TemporaryDirectory(prefix="swath-revision-") as folder:
-        environ = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
+        environ = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         # Under their paths in Git: .gitattributes of the folders above count.
         words = [f"--prefix={below}/", f"{commit}:{below}"] if below else [commit]
         _git(repository.checkout, "read-tree", *words, environ=environ)
@@ -53,11 +53,11 @@ def commit_id(repository: Repository, rev: str = "HEAD") -> str:
         UserError: there is no such revision.
     """
     try:
-        commit = _git(repository.root, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
-    except FileNotFoundError:  # the image of a job may have no Git
+        commit = _git(repository.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+    except NoGitError:
         if rev == "HEAD":
             return head_commit(repository)
-        raise UserError("there is no `git` here", hint="install it") from None
+        raise
     if not commit:
         raise UserError(
             f"there is no revision {rev!r}", hint="see: git log; a shallow clone may lack it (git fetch --unshallow)"
@@ -66,12 +66,11 @@ def commit_id(repository: Repository, rev: str = "HEAD") -> str:
 
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
-    result = subprocess.run(["git", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    result = call_git(folder, *arguments, environ=environ)
     if result.returncode and arguments[0] != "rev-parse":
-        raise UserError(
-            f"git {arguments[0]} failed: {result.stderr.strip()}", hint="see whether the repository is whole: git fsck"
-        )
-    return result.stdout.strip()
+        said = result.stderr.decode(errors="replace").strip()
+        raise UserError(f"git {arguments[0]} failed: {said}", hint="see whether the repository is whole: git fsck")
+    return os.fsdecode(result.stdout).strip()
 
 
 class Revision(Workspace):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 
 from swath.emit.script import from_subfolder
 from swath.errors import UserError
+from swath.files.git_program import call_git
 from swath.images.service_image import swath_image
 from swath.job.planned import Workloads
 from swath.job.setup_files import (
@@ -78,9 +78,11 @@ def set_up(repository: Repository, *, force: bool = False) -> SetUp:
 
     Raises:
         UserError: a file cannot be read or written, or swath.yaml is wrong.
+        NoGitError: there is no `git` program; nothing was written.
     """
     done = SetUp()
     root = repository.root
+    page = _project_page(root)  # before anything is written: it needs Git
     gpus, plain, of_services = _workloads(repository)
     _put(root, SETTINGS_FILE, render_settings(gpus), done, force=force)
     settings = load_settings(root)
@@ -89,7 +91,7 @@ def set_up(repository: Repository, *, force: bool = False) -> SetUp:
     _write(root, IGNORE_FILE, text, with_ignored(text or ""), done)
     if of_services and done.files[IGNORE_FILE] != "unchanged" and (root / "dvc.lock").exists():
         done.notes.append(_run_again(of_services))
-    done.steps = _steps(repository, settings, done, plain)
+    done.steps = _steps(repository, settings, done, plain, page)
     return done
 
 
@@ -211,8 +213,7 @@ def _read(path: Path) -> str | None:
         raise UserError(f"{path} cannot be read: {error}", hint="a text file in UTF-8 is expected") from error
 
 
-def _steps(repository: Repository, settings: Settings, done: SetUp, plain: list[str]) -> list[str]:
-    page = _project_page(repository.root)
+def _steps(repository: Repository, settings: Settings, done: SetUp, plain: list[str], page: str | None) -> list[str]:
     settings_page = f"{page}/-/settings/ci_cd" if page else "Settings > CI/CD of the project"
     steps = []
     if not repository.config.get("remote"):
@@ -259,8 +260,6 @@ def _tags(settings: Settings) -> str:
 
 def _project_page(root: Path) -> str | None:
     """The project's page on its server, from the address of `origin`; None: there is none that tells."""
-    result = subprocess.run(
-        ["git", "config", "--get", "remote.origin.url"], cwd=root, capture_output=True, text=True, check=False
-    )
-    match = _ADDRESS.fullmatch(result.stdout.strip())
+    result = call_git(root, "config", "--get", "remote.origin.url")
+    match = _ADDRESS.fullmatch(result.stdout.decode(errors="replace").strip())
     return f"{match['scheme'] or 'https'}://{match['web'] or match['host']}/{match['path']}" if match else None

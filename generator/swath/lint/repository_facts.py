@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from swath.dvc_border.data_files import tracked_paths
 from swath.dvc_border.params import load_params_file
 from swath.errors import Finding, FindingsError, Place, UserError
+from swath.files.git_program import call_git, names_in
 from swath.lint.group import Group, definition_with_signs
 from swath.lint.images import ImageFacts, read_images
 from swath.load.made_files import own_files
@@ -247,9 +247,8 @@ def _git_files(repository: Repository) -> GitFiles | None:
 
 
 def _git_names(repository: Repository, arguments: Sequence[str]) -> list[str] | None:
-    command = ["git", "ls-files", "-z", *arguments]
-    result = subprocess.run(command, cwd=repository.root, capture_output=True, check=False)
-    return [os.fsdecode(name) for name in result.stdout.split(b"\0") if name] if result.returncode == 0 else None
+    result = call_git(repository.root, "ls-files", "-z", *arguments)
+    return names_in(result.stdout) if result.returncode == 0 else None
 
 
 def _is_out(repository: Repository, path: str) -> bool:

@@ -1,36 +1,36 @@
 """The files of a folder as everybody has them: Git's modes, without what Git or .dvcignore ignore.
 
-    work tree + index + .gitignore + .dvcignore  ->  GitFile(path, mode) ...
+    git ls-files + work tree + .dvcignore  ->  GitFile(path, mode) ...
 
 A service's image is made of these files and named by them (`load/content_tag.py`). Tracked files have the mode of the
 index, whatever a checkout made of it; untracked ones count unless they are ignored, so that what is being worked on can
-be tried. Deleted ones do not count. Outside of Git the modes are the file system's.
+be tried. Git itself says what is tracked and ignored, by all of its settings. Deleted files do not count. Outside of
+Git the modes are the file system's.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
-from swath.load.git_index import common_folder, git_folder, tracked_modes
+from swath.errors import UserError
+from swath.files.git_program import call_git, names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 FILE: Final = 0o100644
 PROGRAM: Final = 0o100755
 LINK: Final = 0o120000
 _DVCIGNORE: Final = ".dvcignore"
-_GITIGNORE: Final = ".gitignore"
 _NEVER: Final = frozenset({".git", ".dvc"})
 _CACHES: Final = "__pycache__"  # Python writes it beside programs that run here
-_EXCLUDES_FILE: Final = re.compile(r"^\s*excludesfile\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,36 +46,6 @@ class GitFile:
     mode: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """Ignore files from the outermost folder to the present one: the folder's path, and its lines."""
-
-    specs: tuple[tuple[str, GitIgnoreSpec], ...] = ()
-
-    def with_file(self, folder: str, file: Path) -> _Rules:
-        if not file.is_file():
-            return self
-        lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        return replace(self, specs=(*self.specs, (folder, GitIgnoreSpec.from_lines(lines))))
-
-    def ignores(self, path: str) -> bool:
-        """Whether the innermost file that says something about `path` (a folder ends with a slash) ignores it."""
-        for folder, spec in reversed(self.specs):
-            said = spec.check_file(path[len(folder) :]).include
-            if said is not None:
-                return said
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What a walk knows. Paths are from `top`, which is the work tree, or outside of Git the repository's root."""
-
-    top: Path
-    tracked: Mapping[str, int] | None
-    use_dvcignore: bool
-
-
 def service_files(folder: Path, root: Path, *, all_of_git: bool = False) -> tuple[GitFile, ...]:
     """The files below a folder that count, sorted by path.
 
@@ -85,95 +55,120 @@ def service_files(folder: Path, root: Path, *, all_of_git: bool = False) -> tupl
         all_of_git: what .dvcignore takes out counts too.
 
     Raises:
-        UserError: Git's index cannot be read.
+        UserError: Git cannot say what it tracks.
+        NoGitError: it is a work tree of Git's, and there is no `git` program.
     """
     folder, root = folder.absolute(), root.absolute()
-    found = git_folder(root)
-    top = found[0] if found else root
-    below = _from(folder, top)
-    tracked = tracked_modes(found[1], top, below) if found else None
-    view = _View(top, tracked, use_dvcignore=not all_of_git)
-    git, dvc = _Rules(), _Rules()
-    if found:
-        git = git.with_file("", _user_excludes()).with_file("", common_folder(found[1]) / "info/exclude")
-    ignored = False
-    for parent in _chain(top, folder):
-        name = _from(parent, top)
-        ignored = ignored or (bool(name) and git.ignores(f"{name}/"))
-        if parent != folder:  # its own are read by the walk
-            start = f"{name}/" if name else ""
-            git = git.with_file(start, parent / _GITIGNORE)
-            if view.use_dvcignore and parent.is_relative_to(root):
-                dvc = dvc.with_file(start, parent / _DVCIGNORE)
-    if ignored and not tracked:  # such as a copy in a temporary folder of the work tree: it is no part of that one
-        view, git, ignored = replace(view, tracked=None), _Rules(), False
-    start = f"{below}/" if below else ""
-    files = _walk(view, start, git, dvc, ignored=ignored)
-    return tuple(sorted(GitFile(file.path[len(start) :], file.mode) for file in files))
-
-
-def _walk(view: _View, start: str, git: _Rules, dvc: _Rules, *, ignored: bool) -> Iterator[GitFile]:
-    """The files below the folder `start`, which is empty or ends with a slash; `ignored`: only tracked ones count."""
-    here = view.top / start
-    if view.use_dvcignore:
-        dvc = dvc.with_file(start, here / _DVCIGNORE)
-    if view.tracked is not None:
-        git = git.with_file(start, here / _GITIGNORE)
-    for child in os.scandir(here):
-        is_folder = child.is_dir(follow_symlinks=False)
-        path = f"{start}{child.name}/" if is_folder else f"{start}{child.name}"
-        if child.name in _NEVER or dvc.ignores(path):
+    is_out = _dvc_ignores(folder, root) if not all_of_git else lambda _path: False
+    is_real = cache(lambda path: os.path.isdir(path) and not os.path.islink(path))
+    files = []
+    for path, tracked_mode in _candidates(folder):
+        full = folder / path
+        if not _NEVER.isdisjoint(path.split("/")) or is_out(full):
             continue
-        if is_folder:
-            out = ignored or child.name == _CACHES or git.ignores(path)
-            yield from _walk(view, path, git, dvc, ignored=out)
+        if tracked_mode is None and _CACHES in path.split("/")[:-1]:
             continue
-        mode = _tracked_mode(view, path, child)
-        if mode is None and not ignored and not git.ignores(path):
-            mode = _mode(child)
+        mode = _mode(full, tracked_mode) if all(map(is_real, _between(folder, full))) else None
         if mode is not None:
-            yield GitFile(path, mode)
+            files.append(GitFile(path, mode))
+    return tuple(sorted(files))
 
 
-def _tracked_mode(view: _View, path: str, entry: os.DirEntry[str]) -> int | None:
-    """Git's mode of a tracked file; a file that has become a link, or a link a file, has its own."""
-    mode = (view.tracked or {}).get(path)
-    if mode is None:
+def _candidates(folder: Path) -> Iterator[tuple[str, int | None]]:
+    """The paths below a folder that may count, each with Git's mode when it is tracked."""
+    top = _work_tree(folder)
+    listed = _listed(folder, top) if top else None
+    if top and not listed and _is_ignored(folder, top):  # such as a copy in a temporary folder of the work tree
+        listed = None
+    if listed is None:
+        yield from ((path, None) for path in _walked(folder))
+        return
+    for path, mode in listed.items():
+        inner = path.rstrip("/")
+        if (folder / inner / ".git").exists() and inner:  # a submodule, or a repository inside this one
+            yield from ((f"{inner}/{below}", its) for below, its in _candidates(folder / inner))
+        elif not path.endswith("/"):
+            yield path, mode
+
+
+def _work_tree(folder: Path) -> Path | None:
+    """The work tree that a folder lies in; None outside of Git."""
+    return next((top for top in (folder, *folder.parents) if (top / ".git").exists()), None)
+
+
+def _listed(folder: Path, top: Path) -> dict[str, int | None]:
+    """What Git tracks below a folder, with its mode, and what it would track; repositories inside end with a slash."""
+    words = ["ls-files", "-z", "-t", "--stage", "--cached", "--others", "--exclude-standard", "--", "."]
+    done = call_git(folder, "-c", f"safe.directory={top}", *words)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise UserError(f"Git cannot say which files are in {folder}: {said}", hint="see: git status")
+    found: dict[str, int | None] = {}
+    for line in names_in(done.stdout):
+        tag, said = line[0], line[2:]
+        if tag == "?":
+            found[said] = None
+        else:  # MODE HASH STAGE, a tab, the name
+            facts, _, name = said.partition("\t")
+            found[name] = int(facts.split(" ", 1)[0], 8)
+    return found
+
+
+def _is_ignored(folder: Path, top: Path) -> bool:
+    return call_git(folder, "-c", f"safe.directory={top}", "check-ignore", "--quiet", "--", str(folder)).returncode == 0
+
+
+def _walked(folder: Path) -> Iterator[str]:
+    """All files and links below a folder."""
+    for here, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(here, name))]
+        for name in (*names, *links):
+            yield os.path.relpath(os.path.join(here, name), folder).replace(os.sep, "/")
+
+
+def _mode(path: Path, tracked: int | None) -> int | None:
+    """Git's mode of a file; None for what is no file, or not there. A file that has become a link has a link's mode."""
+    try:
+        own = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return mode if stat.S_ISLNK(mode) == entry.is_symlink() else _mode(entry)
-
-
-def _mode(entry: os.DirEntry[str]) -> int | None:
-    """The mode that Git would give a file; None for sockets and the like."""
-    mode = entry.stat(follow_symlinks=False).st_mode
-    if stat.S_ISLNK(mode):
+    if tracked is not None and stat.S_ISLNK(tracked) == stat.S_ISLNK(own) and not stat.S_ISDIR(own):
+        return tracked
+    if stat.S_ISLNK(own):
         return LINK
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(own):
         return None
-    return PROGRAM if mode & stat.S_IXUSR else FILE
+    return PROGRAM if own & stat.S_IXUSR else FILE
 
 
-def _user_excludes() -> Path:
-    """The user's own ignore file for all repositories.
+def _dvc_ignores(start: Path, root: Path) -> Callable[[Path], bool]:
+    """Whether the .dvcignore files of a repository take a path below `start` out, as DVC reads them: folders first."""
 
-    Source: https://git-scm.com/docs/gitignore, read 2026-11-22.
-    """
-    home = Path(os.environ.get("HOME") or "/nonexistent")
-    settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "git"
-    for config in (home / ".gitconfig", settings / "config"):
-        if config.is_file():
-            said = _EXCLUDES_FILE.findall(config.read_text(encoding="utf-8", errors="replace"))
-            if said:
-                return Path(str(said[-1]).strip('"').replace("~", str(home), 1))
-    return settings / "ignore"
+    @cache
+    def spec(folder: Path) -> GitIgnoreSpec | None:
+        file = folder / _DVCIGNORE
+        if not file.is_file():
+            return None
+        return GitIgnoreSpec.from_lines(file.read_text(encoding="utf-8", errors="surrogateescape").splitlines())
+
+    def is_named(path: Path, slash: str) -> bool:
+        """Whether the innermost file that says something about it ignores it."""
+        for parent in path.parents:
+            if not parent.is_relative_to(root):
+                break
+            rules = spec(parent)
+            said = rules.check_file(path.relative_to(parent).as_posix() + slash).include if rules else None
+            if said is not None:
+                return said
+        return False
+
+    @cache
+    def is_folder_out(folder: Path) -> bool:
+        return folder != start and (is_folder_out(folder.parent) or is_named(folder, "/"))
+
+    return lambda path: is_folder_out(path.parent) or is_named(path, "")
 
 
-def _chain(top: Path, folder: Path) -> list[Path]:
-    """The folders from `top` down to `folder`, both included."""
-    steps = folder.relative_to(top).parts
-    return [top.joinpath(*steps[:count]) for count in range(len(steps) + 1)]
-
-
-def _from(path: Path, top: Path) -> str:
-    text = path.relative_to(top).as_posix()
-    return "" if text == "." else text
+def _between(folder: Path, path: Path) -> list[Path]:
+    """The folders from `folder`, without it, down to a path's own."""
+    return [parent for parent in path.parents if parent != folder and parent.is_relative_to(folder)]

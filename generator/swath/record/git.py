@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from swath.errors import UserError
+from swath.files.git_program import call_git
 
 _FILE_MODES: Final = frozenset({"100644", "100755"})
 _PLAIN: Final = "100644"
@@ -48,7 +48,7 @@ def open_clone(root: Path) -> Clone:
     Raises:
         UserError: there is none, or Git does not trust its folder.
     """
-    top, prefix = run_git(root, "rev-parse", "--show-toplevel", "--show-prefix").decode().split("\n")[:2]
+    top, prefix = os.fsdecode(run_git(root, "rev-parse", "--show-toplevel", "--show-prefix")).split("\n")[:2]
     return Clone(Path(top), prefix)
 
 
@@ -58,14 +58,7 @@ def run_git(folder: Path, *arguments: str, stdin: bytes = b"", environ: Mapping[
     Raises:
         UserError: it failed.
     """
-    result = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        input=stdin,
-        env={**os.environ, **(environ or {}), "LC_ALL": "C"},
-        capture_output=True,
-        check=False,
-    )
+    result = call_git(folder, *arguments, stdin=stdin, environ=environ)
     if result.returncode:
         said = result.stderr.decode(errors="replace").strip()
         raise UserError(f"git {arguments[0]} failed: {said}", hint="see whether the repository is whole: git fsck")
@@ -74,9 +67,8 @@ def run_git(folder: Path, *arguments: str, stdin: bytes = b"", environ: Mapping[
 
 def commit_id(clone: Clone, rev: str) -> str | None:
     """The full id of a commit; None: this clone does not have it."""
-    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"]
-    result = subprocess.run(command, cwd=clone.top, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+    result = call_git(clone.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+    return result.stdout.decode().strip() or None
 
 
 def commit_message(clone: Clone, commit: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from swath.errors import DeniedError, PassingFaultError, UserError
+from swath.files.git_program import call_git
 from swath.record.git import commit_id
 from swath.record.login import TOKEN_VARIABLE, Login
 
@@ -185,21 +186,12 @@ def _git(clone: Clone, server: Server, *words: str) -> str:
 
 
 def _call(clone: Clone, server: Server, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    command = ["git", *_credentials(server), *words]
     try:
-        return subprocess.run(
-            command,
-            cwd=clone.top,
-            env=_environ(server),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_TIMEOUT_S,
-        )
+        done = call_git(clone.top, *_credentials(server), *words, environ=_environ(server), timeout_s=_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise PassingFaultError(f"{server.url} did not answer within {_TIMEOUT_S} s; retry this job") from error
+    out, said = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    return subprocess.CompletedProcess(done.args, done.returncode, out, said)
 
 
 def _credentials(server: Server) -> tuple[str, ...]:
@@ -219,9 +211,7 @@ def _credentials(server: Server) -> tuple[str, ...]:
 
 
 def _environ(server: Server) -> Mapping[str, str]:
-    environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", TOKEN_VARIABLE: server.token}
-    for name in ("GIT_ASKPASS", "SSH_ASKPASS", "GIT_TRACE", "GIT_TRACE_CURL", "GIT_CURL_VERBOSE"):
-        environ.pop(name, None)
+    environ = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", TOKEN_VARIABLE: server.token}
     authority = os.environ.get("CI_SERVER_TLS_CA_FILE")
     if authority and urlsplit(server.url).hostname == os.environ.get("CI_SERVER_HOST"):
         environ["GIT_SSL_CAINFO"] = authority  # what GitLab's runner knows its server by, a house's own authority too
