@@ -5,10 +5,10 @@ Source: DVC 3.67.1 `repo/scm_context.py`, read 2026-11-28: only after a run with
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
-from swath.errors import UserError
+from swath.errors import NoGitError, UserError
+from swath.files.git_program import call_git
 
 if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
@@ -26,12 +26,10 @@ def stage_written(repository: Repository) -> None:
         return
     hint = f"stage them by hand: git add {' '.join(files)}"
     try:
-        done = subprocess.run(
-            ["git", "add", "--", *(f":(literal){file}" for file in files)],
-            cwd=repository.root, capture_output=True, text=True, errors="replace", check=False,
-        )  # fmt: skip
-    except FileNotFoundError as error:
+        done = call_git(repository.root, "add", "--", *(f":(literal){file}" for file in files))
+    except NoGitError as error:
         raise UserError("core.autostage is set, but there is no `git` here", hint=hint) from error
     if done.returncode:
-        message = f"all is recorded, but could not be staged (core.autostage): {done.stderr.strip()}"
+        said = done.stderr.decode(errors="replace").strip()
+        message = f"all is recorded, but could not be staged (core.autostage): {said}"
         raise UserError(message, hint=hint)

@@ -46,20 +46,25 @@ class OpenRevision:
 
 @contextmanager
 def opened_revision(
-    repository: Repository, rev: str, prepare: Callable[[Repository], Mapping[str, LockEntry]] | None = None
+    repository: Repository,
+    rev: str,
+    prepare: Callable[[Repository], Mapping[str, LockEntry]] | None = None,
+    *,
+    tolerant: bool = False,
 ) -> Iterator[OpenRevision]:
     """Read a revision.
 
     Args:
         prepare: puts further files into the folder before it is read, and returns lock entries by stage name that stand
             over those of the locks; None: the revision as it is.
+        tolerant: outputs may overlap.
 
     Raises:
         UserError: there is no such revision, or its files are wrong.
     """
     with exported_revision(repository, rev) as exported:
         later = prepare(exported) if prepare else {}
-        loaded = load_workflows(exported)
+        loaded = load_workflows(exported, tolerant=tolerant)
         entries = entries_of_stages(loaded.graph.stages.values(), read_entries(exported, loaded.workflows))
         entries.update((name, entry) for name, entry in later.items() if name in loaded.graph.stages)
         yield OpenRevision(exported, loaded, entries, contents_by_path(loaded.data))

@@ -33,6 +33,11 @@ class Selection:
     below: str = "."
     reach: Reach = "upstream"
 
+    @property
+    def needs_graph(self) -> bool:
+        """Whether a run of it follows edges; DVC too lets outputs overlap where it takes stages alone."""
+        return self.reach != "alone"
+
 
 def selected_stages(loaded: Loaded, selection: Selection) -> list[str]:
     """The names of the stages of a selection, in the graph's order: for a run, and for what shows it beforehand.

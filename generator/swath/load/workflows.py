@@ -80,8 +80,11 @@ class Loaded:
         return {f"{w.file}: {group}": why for w in self.workflows.values() for group, why in w.pending.items()}
 
 
-def load_workflows(repository: Repository) -> Loaded:
+def load_workflows(repository: Repository, *, tolerant: bool = False) -> Loaded:
     """Load all workflows and the data beside them; files in something that is made count no more in `repository`.
+
+    Args:
+        tolerant: outputs may overlap, as for `dvc status`; the graph has them.
 
     Raises:
         FindingsError: files or stages are wrong; all of them, in the order of their places.
@@ -94,7 +97,7 @@ def load_workflows(repository: Repository) -> Loaded:
         raise FindingsError(sorted(findings))
     workflows = {file: workflow for file, (workflow, _) in read.items() if workflow is not None}
     stages = [stage for workflow in workflows.values() for stage in workflow.stages]
-    graph = build_graph(stages, tracked_paths(data))
+    graph = build_graph(stages, tracked_paths(data), tolerant=tolerant)
     return Loaded(workflows, graph, _generators(workflows.values(), stages), data)
 
 

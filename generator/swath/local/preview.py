@@ -31,13 +31,17 @@ class Preview:
     pending: Mapping[str, str]
 
 
-def preview(repository: Repository, selection: Selection, *, force: bool = False) -> Preview:
+def preview(repository: Repository, selection: Selection, *, force: bool = False, tolerant: bool = False) -> Preview:
     """Decide on the stages that `run_workflows` would take for the same selection.
+
+    Args:
+        force: all of them run.
+        tolerant: outputs may overlap.
 
     Raises:
         UserError: files are wrong, or a target means nothing.
     """
-    project = read_project(repository)
+    project = read_project(repository, tolerant=tolerant)
     names = selected_stages(project.loaded, selection)
     graph = project.graph.only(names)
     workspace = project.workspace(names)

@@ -45,13 +45,16 @@ class Project:
         return workspace
 
 
-def read_project(repository: Repository) -> Project:
+def read_project(repository: Repository, *, tolerant: bool = False) -> Project:
     """Read everything that decisions need.
+
+    Args:
+        tolerant: outputs may overlap.
 
     Raises:
         UserError: files are wrong.
     """
-    loaded = load_workflows(repository)
+    loaded = load_workflows(repository, tolerant=tolerant)
     locks = _with_journal(repository, read_entries(repository, loaded.workflows))
     return Project(repository, loaded, loaded.data, entries_of_stages(loaded.graph.stages.values(), locks))
 

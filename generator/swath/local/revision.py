@@ -39,7 +39,7 @@ def planned_revision(
     Raises:
         UserError: there is no such revision, its files are wrong, or the remote cannot be asked.
     """
-    with opened_revision(repository, rev) as opened:
+    with opened_revision(repository, rev, tolerant=True) as opened:
         loaded, facts = opened.loaded, opened.facts()
         graph = loaded.graph.only(selected_stages(loaded, selection))
         forced = frozenset(graph.stages) if force else frozenset[str]()

@@ -184,7 +184,7 @@ class _Run:
 
     def round(self, summary: RunSummary) -> bool:
         """Do what can be known now; whether another round may find more."""
-        project = read_project(self._repository)
+        project = read_project(self._repository, tolerant=not self._options.selection.needs_graph)
         if self._before is None:
             self._before = frozenset(project.entries)
         names = selected_stages(project.loaded, self._options.selection)
@@ -222,7 +222,7 @@ class _Run:
         return [name for name in names if name in before]
 
     def _has_changed(self, project: Project) -> bool:
-        again = read_project(self._repository)
+        again = read_project(self._repository, tolerant=not self._options.selection.needs_graph)
         return dict(again.graph.stages) != dict(project.graph.stages)
 
     def _is_task(self, stage: Stage, decision: Decision) -> bool:

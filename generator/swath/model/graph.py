@@ -29,11 +29,13 @@ class StageGraph:
             stage after all that it needs. The order is stable: the same files give the same order.
         upstream: for each name, the names of the stages that make its deps, in the order of its deps.
         downstream: the same edges the other way round.
+        overlaps: outputs that lie at or inside another's, where the caller tolerates that.
     """
 
     stages: Mapping[str, Stage]
     upstream: Mapping[str, tuple[str, ...]]
     downstream: Mapping[str, tuple[str, ...]]
+    overlaps: tuple[Finding, ...] = ()
 
     @property
     def output_paths(self) -> frozenset[str]:
@@ -55,15 +57,22 @@ class StageGraph:
             {name: stage for name, stage in self.stages.items() if name in kept},
             {name: tuple(n for n in ups if n in kept) for name, ups in self.upstream.items() if name in kept},
             {name: tuple(n for n in downs if n in kept) for name, downs in self.downstream.items() if name in kept},
+            self.overlaps,
         )
 
 
-def build_graph(stages: Sequence[Stage], tracked: Mapping[str, str] | None = None) -> StageGraph:
+def build_graph(
+    stages: Sequence[Stage], tracked: Mapping[str, str] | None = None, *, tolerant: bool = False
+) -> StageGraph:
     """Connect stages.
+
+    DVC looks for overlaps where it builds its graph (`repro`, `exp run`, `dag`, what has `--recursive` or
+    `--with-deps`), but not in `status`, `stage list` and `repro --single-item`.
 
     Args:
         stages: in the order of the files.
         tracked: outputs of `.dvc` files: path to the file's name; they may not overlap with stages' outputs.
+        tolerant: overlaps are told in the graph and are no errors; of stages that make one path, the first counts.
 
     Raises:
         FindingsError: stages write one path, an output lies inside another, or there is a cycle (with its path).
@@ -73,7 +82,7 @@ def build_graph(stages: Sequence[Stage], tracked: Mapping[str, str] | None = Non
     paths = sorted(path for path in owners if owners[path])
     makers = {stage.name: _makers(stage, owners, paths) for stage in stages}
     by_name = {stage.name: stage for stage in stages}
-    if findings:
+    if findings and not tolerant:
         raise FindingsError(sorted(findings))
     upstream = {name: () if by_name[name].frozen else above for name, above in makers.items()}
     ordered = _postorder(by_name, upstream)
@@ -87,6 +96,7 @@ def build_graph(stages: Sequence[Stage], tracked: Mapping[str, str] | None = Non
         {name: by_name[name] for name in ordered},
         {name: upstream[name] for name in ordered},
         {name: tuple(names) for name, names in downstream.items()},
+        tuple(sorted(findings)),
     )
 
 

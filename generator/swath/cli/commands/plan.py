@@ -68,7 +68,9 @@ def plan(
     if rev is not None:
         graph, decisions = planned_revision(repository, rev, selection, force=force, verify_remote=verify_remote)
     else:
-        graph, decisions = planned_workspace(repository, selection, force=force)
+        graph, decisions = planned_workspace(repository, selection, force=force, tolerant=True)
+    for finding in graph.overlaps:
+        click.echo(f"swath: warning: {finding}\n  `swath run` and `dvc repro` refuse this", err=True)
     if as_json:
         print_document(graph, decisions, _jobs(repository, graph, decisions) if with_jobs else None)
     elif mermaid or dot:
@@ -78,10 +80,10 @@ def plan(
 
 
 def planned_workspace(
-    repository: Repository, selection: Selection, *, force: bool
+    repository: Repository, selection: Selection, *, force: bool, tolerant: bool
 ) -> tuple[StageGraph, Mapping[str, Decision]]:
     """The chosen stages of the working tree and what would be done with them; stderr names groups that wait."""
-    seen = preview(repository, selection, force=force)
+    seen = preview(repository, selection, force=force, tolerant=tolerant)
     for group, why in seen.pending.items():
         click.echo(f"swath: {group} is not known yet: {why}", err=True)
     return seen.graph, seen.decisions

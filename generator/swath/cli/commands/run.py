@@ -115,7 +115,8 @@ def _show(
             meanwhile.enter_context(run_lock(repository))
             meanwhile.enter_context(interruptible(stop))
             meanwhile.enter_context(overridden(repository, overrides))
-        graph, decisions = planned_workspace(repository, selection, force=force)
+        tolerant = not selection.needs_graph
+        graph, decisions = planned_workspace(repository, selection, force=force, tolerant=tolerant)
     if stop.is_set():
         raise InterruptedRunError("interrupted; nothing was changed")
     if form == "json":
