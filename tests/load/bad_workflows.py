@@ -95,6 +95,13 @@ BAD: dict[str, tuple[str, str]] = {
             "  let the template be a part of a text"
         ),
     ),
+    "empty item": (
+        ("stages:\n  a:\n    foreach: [x, '']\n    do: {cmd: x}\n"),
+        (
+            "dvc.yaml:2: stages.a: stage a@: an item of its foreach is empty\n"
+            "  DVC cannot find a stage that is called so: give the item a text"
+        ),
+    ),
     "params file": (
         ("stages:\n  a:\n    cmd: x\n    params: [{2020-01-01: [b]}]\n"),
         ("dvc.yaml:2: stages.a: a parameter file must be a path, found 2020-01-01\n  put it in quotes"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import os
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from swath.dvc_border.repository import Repository
 
+MOST = int(os.environ.get("SWATH_EXAMPLES", "40"))
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.yaml"))
 Description = dict[str, Any]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")  # DVC's own
@@ -126,9 +128,19 @@ FLAGS = st.fixed_dictionaries(
         "desc": WORDS,
     },
 )
+# Values that DVC's templates take and refuse; keys that are no text.
+ODD = st.sampled_from(
+    [
+        1, "text", None, True, 1e300, float("inf"), float("nan"), 10**30, "", "a b", "é", [], {}, [[1]], b"x", {"s"},
+        {"a": {0: "x"}}, {0: "cat"}, {None: 1}, {dt.date(2020, 1, 2): 1}, dt.date(2020, 1, 2), {"a": [dt.date(2020, 1, 2)]},
+    ]
+)  # fmt: skip
 COMMANDS = st.sampled_from(
-    ["run ${v}", "echo '${n.k}'", "a\nb\n", "x ${l[1]} ${b}", ["p", "q ${v}"], "é \\${z}", "f ${f}", "x ${d}"]
-)
+    [
+        "run ${v}", "echo '${n.k}'", "a\nb\n", "x ${l[1]} ${b}", ["p", "q ${v}"], "é \\${z}", "f ${f}", "x ${d}", "x ${odd}",
+        "\nrun ${v}\n\n \nb", ["", "q", " "], [""], "\n", 3,
+    ]
+)  # fmt: skip
 PARAMS = st.sampled_from(["v", "n.k", "l", {"other.yaml": ["o", "p.q"]}, {"other.yaml": None}, {"c.json": ["j"]}, "n"])
 
 
@@ -161,18 +173,22 @@ def _workflows(draw: st.DrawFn) -> dict[str, object]:
         loop = draw(st.sampled_from(["", "", "list", "vars", "matrix"]))
         body = draw(_bodies(number, loop))
         if loop == "matrix":
-            stages[f"s{number}"] = {"matrix": {"m": [1, "x"], "n": "${l}"}, **body}
+            stages[f"s{number}"] = {"matrix": {"m": [1, "x", *draw(st.lists(ODD, max_size=1))], "n": "${l}"}, **body}
         elif loop:
-            stages[f"s{number}"] = {"foreach": "${l}" if loop == "vars" else ["a", 1, "é z"], "do": body}
+            items = ["a", 1, "é z", *draw(st.lists(ODD, max_size=1))]
+            stages[f"s{number}"] = {"foreach": "${l}" if loop == "vars" else items, "do": body}
         else:
             stages[f"s{number}"] = body
     return {
         "stages": stages,
-        "vars": [{"v": "value", "n": {"k": 1.5}, "l": ["p", 2], "b": True, "f": 1e-5, "d": {"z": [1, 2]}}],
+        "vars": [
+            {"v": "value", "n": {"k": 1.5}, "l": ["p", 2], "b": True, "f": 1e-5, "d": {"z": [1, 2]}},
+            {"odd": draw(ODD if draw(st.booleans()) else st.just(1))},
+        ],
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=MOST, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_workflows())
 def test_random_workflows(tmp_path_factory: pytest.TempPathFactory, workflow: Mapping[str, object]) -> None:
     root = tmp_path_factory.mktemp("random")

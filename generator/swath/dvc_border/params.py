@@ -76,8 +76,11 @@ def load_params_file(full: str, name: str) -> JSONValue:
         except RecursionError as error:
             raise yaml12.too_deep(Place(name)) from error
         except (ParseError, OSError, ValueError, TypeError, SyntaxError, MemoryError) as error:  # the last: ast's own
-            cause = f": {error.__cause__}" if isinstance(error, ParseError) and error.__cause__ else ""
-            raise UserError(f"cannot be read: {error}{cause}", place=Place(name), hint="correct the file") from error
+            message = str(error)
+            if isinstance(error, ParseError):  # it names the file from the working directory
+                _, _, message = message.partition("', ")
+                message = f"{message}: {error.__cause__}"
+            raise UserError(f"cannot be read: {message}", place=Place(name), hint="correct the file") from error
         yaml12.check_nesting(value, Place(name))
         return value
     try:

@@ -201,7 +201,8 @@ def definition_with_signs(value: JSONValue, signs: dict[str, str]) -> JSONValue:
     if isinstance(value, str):
         return with_signs(value, signs)
     if isinstance(value, dict):
-        return {with_signs(key, signs): definition_with_signs(item, signs) for key, item in value.items()}
+        pairs = ((with_signs(key, signs) if isinstance(key, str) else key, item) for key, item in value.items())
+        return {key: definition_with_signs(item, signs) for key, item in pairs}
     if isinstance(value, list):
         return [definition_with_signs(item, signs) for item in value]
     return value

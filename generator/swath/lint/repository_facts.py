@@ -14,6 +14,7 @@ from swath.errors import Finding, FindingsError, Place, UserError
 from swath.files.git_program import call_git, names_in
 from swath.lint.group import Group, definition_with_signs
 from swath.lint.images import ImageFacts, read_images
+from swath.lint.parameters import parameter_findings
 from swath.load.made_files import own_files
 from swath.load.services import read_service, service_names
 from swath.load.settings import read_settings
@@ -109,6 +110,7 @@ def read_facts(repository: Repository) -> RepositoryFacts:
         workflows += [workflow] if workflow else []
     stages = [stage for workflow in workflows for stage in workflow.stages]
     findings.extend(_graph_findings(stages, data))
+    findings.extend(parameter_findings(repository, stages))
     services: dict[str, Service | None] = {}
     for name in service_names(repository.root):
         services[name], service_findings = read_service(repository.root, name)

@@ -260,6 +260,9 @@ class _StageBuilder:
             UserError: a path or another value cannot be what it should be.
         """
         place = self._places.get(group) or self._places.setdefault(group, self._document.place("stages", group))
+        if key == f"{group}@":
+            hint = "DVC cannot find a stage that is called so: give the item a text"
+            raise UserError(f"stage {key}: an item of its foreach is empty", place=place, hint=hint)
         wdir = posixpath.normpath(posixpath.join(self._folder, str(definition.get("wdir") or ".")))
         if wdir == ".." or wdir.startswith("../"):
             raise UserError(

@@ -15,7 +15,7 @@ from swath.errors import UserError
 from swath.model.content import content_from_lock_item
 from swath.model.lock_entry import Item, LockEntry, can_hash, identity, items_by_path, run_cache_key
 from swath.model.plan import Decision, Reason
-from swath.plan.recordable import check_recordable
+from swath.model.recordable import check_recordable
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`plan/recordable.py`: parameters that DVC cannot record are an error with file and key."""
+"""`model/recordable.py`: parameters that DVC cannot record are an error with file and key."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from swath.errors import UserError
+from swath.model.recordable import check_recordable
 from swath.model.stage import Output, ParamsRead, Stage
-from swath.plan.recordable import check_recordable
 
 READ = ParamsRead("params.yaml", "params.yaml", ("v",))
 WITH_OUTPUT = Stage("s", "dvc.yaml", "s", "s", "x", ".", outs=(Output("o", "o"),), params=(READ,))
