@@ -67,6 +67,18 @@ def test_odd_keys_are_those_of_dvc(root: Path, key: str) -> None:
     assert ours(root, "params.yaml", [key]) == theirs(root, "params.yaml", [key])
 
 
+@pytest.mark.parametrize("key", ["a[b]", "x*", "?", "deep.x[0]"])
+def test_a_key_with_signs_of_patterns_is_a_pattern(tmp_path: Path, key: str) -> None:
+    """DVC never finds `a[b]` by its own name: it finds `ab`."""
+    text = '{"a[b]": 1, "ab": 2, "x*": 3, "xy": 4, "?": 5, "q": 6, "deep": {"x[0]": 7, "x0": 8}}'
+    make_repository(tmp_path, {"p.json": text})
+    try:
+        expected = theirs(tmp_path, "p.json", [key])
+    except ValueError:  # several match
+        expected = {}
+    assert ours(tmp_path, "p.json", [key]) == expected
+
+
 def test_a_pattern_of_several_values_is_as_missing(root: Path) -> None:
     with pytest.raises(ValueError, match="globs must match only one leaf"):
         theirs(root, "params.yaml", ["list.*"])

@@ -126,6 +126,21 @@ def test_the_revision_is_unchanged(both: tuple[Bench, Bench]) -> None:
     assert {stage["decision"] for stage in document["stages"]} == {"unchanged"}
 
 
+def test_nested_tuples_run_once(tmp_path: Path) -> None:
+    """DVC itself calls them modified for ever: its lock has lists."""
+    text = "A = [(1, 2), {'k': (3, ())}]\n\nclass Train:\n    shape = (3, 4)\n    day = {'x': [(None,)]}\n"
+    stage = {"cmd": "true", "params": [{"p.py": ["A", "Train"]}]}
+    bench = make_repository(tmp_path / "r", {"p.py": text, "dvc.yaml": {"stages": {"s": stage}}})
+    bench.swath("run", "-q", check=True)
+    bench.commit()
+
+    values = bench.lock()["s"]["params"]["p.py"]
+    assert values == {"A": [[1, 2], {"k": [3, []]}], "Train": {"shape": [3, 4], "day": {"x": [[None]]}}}
+    assert "nothing to do" in bench.swath("run", check=True).stderr
+    document = json.loads(bench.swath("plan", "--rev", "HEAD", "--json", check=True).stdout)
+    assert [stage["decision"] for stage in document["stages"]] == ["unchanged"]
+
+
 def test_nan_runs_once(tmp_path: Path) -> None:
     """DVC itself calls it modified for ever."""
     files = {"params.yaml": "v: .nan\n", "p.json": '{"v": [NaN]}', "p.toml": "v = [nan]\n"}

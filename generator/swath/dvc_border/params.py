@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from swath.errors import Place, UserError
 from swath.schema import yaml12
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from swath.model.stage import JSONValue, ParamsRead
+
+_PATTERN: Final = frozenset("*?[")  # dpath takes a key with one of these as a pattern, even where that is a key's name
 
 
 class ParamsReader:
@@ -95,6 +97,8 @@ def _lookup(content: Mapping[str, JSONValue], key: str) -> tuple[JSONValue] | No
 
     DVC looks up with dpath (a list's items by their number, globs); the usual keys need no library.
     """
+    if not _PATTERN.isdisjoint(key):
+        return _lookup_with_dpath(content, key)
     node: JSONValue = content
     for part in key.split("."):
         if isinstance(node, dict) and part in node:

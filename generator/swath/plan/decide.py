@@ -228,8 +228,10 @@ def _same(new: JSONValue, old: JSONValue) -> bool:
 
 
 def _plain(value: JSONValue) -> JSONValue:
-    """Tuples of Python parameter files stand as lists in the lock."""
-    return list(value) if isinstance(value, tuple) else value
+    """Tuples of Python parameter files are lists in the lock, also inside other values."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _changed_outputs(stage: Stage, entry: LockEntry, facts: Facts) -> Iterable[Reason]:
