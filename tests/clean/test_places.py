@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.old_house import OldHouse
-from support.repositories import CLEAN
+from support.repositories import CLEAN, Bench, make_repository
 from swath.clean.collect import PAUSE_S
 from swath.clean.places import GcOptions, clean_cache, clean_remote
 from swath.dvc_border.cleaning import MARKER
@@ -392,3 +392,75 @@ def test_outside_of_git_nothing_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     with pytest.raises(UserError, match="this is no Git repository with a commit: it is not known what may go"):
         clean_cache(Repository(tmp_path), None, options(claims=False))
+
+
+def test_other_work_trees_of_the_clone_keep_what_is_in_no_commit_yet(house: OldHouse, tmp_path: Path) -> None:
+    cache = house.bench.root / ".dvc/cache"
+    named: dict[str, set[str]] = {}
+    for name in ("lock", "index"):
+        house.bench.command("git", "worktree", "add", "-q", str(tmp_path / name), "-b", name)
+        other = Bench(tmp_path / name)
+        other.write({".dvc/config.local": f"[cache]\n    dir = {cache}\n", "params.yaml": f"v: {name}\n"})
+        before = cached(house)
+        other.run()
+        named[name] = cached(house) - before
+    other.command("git", "add", "dvc.lock")
+    other.write({"dvc.lock": other.command("git", "show", "HEAD:dvc.lock").stdout})
+    assert all(len(each) == 2 for each in named.values())
+    house.age()
+    clean_cache(Repository(house.bench.root), None, options(claims=False))
+    assert named["lock"] | named["index"] <= cached(house)
+
+
+def test_failed_experiments_of_the_queue_keep_their_objects(house: OldHouse) -> None:
+    bench, failed = house.bench, set[str]()
+    for number in (7, 8):
+        house.version(number, push=False)
+        failed |= house.named()
+        bench.command("git", "update-ref", "--create-reflog", "-m", "failed", "refs/exps/celery/failed", "HEAD")
+        bench.command("git", "reset", "-q", "--hard", "HEAD~1")
+    house.age()
+    clean_cache(Repository(bench.root), None, options(claims=False))
+    assert failed <= cached(house)
+
+
+def test_a_young_commit_below_one_of_a_clock_that_is_late_counts(house: OldHouse) -> None:
+    house.bench.write({"params.yaml": "v: 5\n"})
+    house.bench.run()
+    house.bench.commit("young")
+    young = house.named()
+    house.version(6, push=False)
+    house.age()
+    clean_cache(Repository(house.bench.root), None, options(claims=False))
+    assert young <= cached(house)
+
+
+def test_submodules_that_are_out_of_reach_are_no_fault(house: OldHouse, tmp_path: Path) -> None:
+    bench = house.bench
+    bench.command("git", "config", "--global", "protocol.file.allow", "always", HOME=str(tmp_path))
+    inner = make_repository(tmp_path / "inner", {})
+    bench.command("git", "submodule", "--quiet", "add", str(inner.root), "inner", HOME=str(tmp_path))
+    house.commit("a submodule")
+    house.share()
+    other = house.clone("other")
+    inner.write({"more": "1"})
+    inner.commit("more")
+    other.command("git", "submodule", "--quiet", "update", "--init", "--remote", HOME=str(tmp_path))
+    other.commit("a newer submodule")
+    other.command("git", "push", "-q")
+    shutil.rmtree(inner.root)
+    house.age()
+    assert house.clean(options()) == set()
+
+
+def test_a_cache_behind_a_link_must_be_claimed(house: OldHouse, tmp_path: Path) -> None:
+    shared, link = tmp_path / "shared", house.bench.root / ".dvc/cache"
+    link.rename(shared)
+    link.symlink_to(shared)
+    old = shared / "files/md5/ee" / ("e" * 30)
+    old.parent.mkdir(parents=True)
+    old.write_text("another project's?")
+    os.utime(old, (1, 1))
+    with pytest.raises(UserError, match="nobody has said that this repository alone keeps its data there"):
+        clean_cache(Repository(house.bench.root), None, options(claims=False))
+    assert old.exists()

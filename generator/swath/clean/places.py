@@ -21,6 +21,7 @@ from swath.clean.revisions import (
     linked_values,
     repository_ids,
     server_refs,
+    work_trees,
 )
 from swath.dvc_border.cleaning import announced
 from swath.dvc_border.lock import repository_lock
@@ -108,7 +109,7 @@ def clean_cache(repository: Repository, folder: str | None, options: GcOptions) 
         repository.set_over({"cache": {"dir": folder}})
     place, top = f"the cache {repository.cache_dir}", _top(repository)
     files = cache_as_remote(repository, _AT_ONCE)
-    if not Path(repository.cache_dir).is_relative_to(repository.checkout):
+    if not Path(os.path.realpath(repository.cache_dir)).is_relative_to(os.path.realpath(repository.checkout)):
         _see_owner(files, place, top, options)
     since = time.time() - options.age_s
     collector = Collector(place, files, _Named(repository, top, since), lambda _: None, since)
@@ -137,7 +138,7 @@ def _see_owner(files: RemoteFiles, place: str, top: Path, options: GcOptions) ->
 
 
 class _Named:
-    """Reads what Git, the work tree, and finished stages that are in no lock yet name.
+    """Reads what Git, the work trees, and finished stages that are in no lock yet name.
 
     What was named at the first look counts at the second, so that each text is read once.
     """
@@ -149,10 +150,11 @@ class _Named:
     def __call__(self) -> References:
         found, top = self._references, self._top
         add_sources(found, committed(top, self._since), self._seen)
-        add_sources(found, in_work_tree(top), self._seen)
-        found.values.update(linked_values(top, self._repository.cache_dir))
-        for text in _journals(top):
-            found.add_text(text)
+        for tree in work_trees(top):
+            add_sources(found, in_work_tree(tree), self._seen)
+            found.values.update(linked_values(tree, self._repository.cache_dir))
+            for text in _journals(tree):
+                found.add_text(text)
         return found
 
 

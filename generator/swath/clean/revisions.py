@@ -11,17 +11,18 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.imports import address_for_job
 from swath.errors import PassingFaultError, UserError
+from swath.files.git_program import call_git
 from swath.record.git import Clone, commit_id, run_git
 from swath.schema import yaml12
 from swath.schema.lock_text import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from swath.clean.references import References
     from swath.model.stage import JSONValue
@@ -30,6 +31,9 @@ _OURS: Final = "refs/swath/gc"
 _SERVER_REFS: Final = ("heads", "tags", "exps")
 _USER_IN_URL: Final = re.compile(r"(?<=://)[^/\s]+@")
 _WITHOUT_PROMPT: Final = {"GIT_TERMINAL_PROMPT": "0"}
+# What submodules have is another repository's, and may be out of reach.
+_FETCH: Final = ("fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-recurse-submodules")
+_WITH_LOG: Final = re.compile(r"refs/(?:.+/)?(?:stash|exps/celery/failed)")  # of these refs the log has what is kept
 _SKIPPED_FOLDERS: Final = frozenset({".git", ".dvc"})
 
 
@@ -86,9 +90,8 @@ def server_refs(top: Path, environ: Mapping[str, str]) -> Iterator[Callable[[], 
         for number, server in enumerate(servers):
             specs = [f"+refs/{kind}/*:{_OURS}/{number}/{kind}/*" for kind in _SERVER_REFS]
             url = address_for_job(run_git(top, "remote", "get-url", server).decode().strip(), environ)
-            words = ["fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--", url, *specs]
             try:
-                run_git(top, *words, environ=_WITHOUT_PROMPT)
+                run_git(top, *_FETCH, "--", url, *specs, environ=_WITHOUT_PROMPT)
             except UserError as error:
                 said = _USER_IN_URL.sub("", str(error))
                 message = f"what the Git server {server!r} has cannot be read, so it is not known what it names: {said}"
@@ -103,7 +106,7 @@ def server_refs(top: Path, environ: Mapping[str, str]) -> Iterator[Callable[[], 
 
 
 def committed(top: Path, since: float) -> Iterator[Source]:
-    """Locks and `.dvc` files of all refs, of the index, and of commits since then; each different text once.
+    """Locks and `.dvc` files of all refs, of all work trees' indexes, and of commits since then; each text once.
 
     Args:
         since: seconds since 1970.
@@ -113,8 +116,9 @@ def committed(top: Path, since: float) -> Iterator[Source]:
     """
     commits = _roots(top)
     blobs = {blob: (path, commit[:12], True) for commit in commits for blob, path in _of_tree(top, commit)}
-    for blob, path in _of_index(top):
-        blobs.setdefault(blob, (path, "the index", True))
+    for tree in work_trees(top):
+        for blob, path in _of_index(tree):
+            blobs.setdefault(blob, (path, "the index", True))
     for blob, path in _of_history(top, commits, since):
         blobs.setdefault(blob, (path, "the history", False))
     yield from _texts(top, blobs)
@@ -129,13 +133,25 @@ def _roots(top: Path) -> list[str]:
             kind, commit = _peeled(top, commit)
         if kind == "commit":
             found[commit] = None
-        if name.endswith("stash"):  # older ones are in its log alone; parents hold what was in the index
+        if _WITH_LOG.fullmatch(name):  # older ones are in its log alone; parents hold what was in the index
             found.update(dict.fromkeys(run_git(top, "log", "-g", "--format=%H %P", name, "--").decode().split()))
     for line in run_git(top, "worktree", "list", "--porcelain").splitlines():
         word, _, commit = line.decode(errors="replace").partition(" ")
         if word == "HEAD" and commit.strip("0"):
             found[commit] = None
     return list(found)
+
+
+def work_trees(top: Path) -> list[Path]:
+    """The top of this work tree, and of the other work trees of the clone that are there."""
+    found = {os.path.realpath(top): top}
+    for line in run_git(top, "worktree", "list", "--porcelain").splitlines():
+        word, _, name = os.fsdecode(line).partition(" ")
+        if word == "worktree" and os.path.isdir(name):  # for a submodule or a bare clone it may be Git's own folder
+            inside = call_git(Path(name), "rev-parse", "--is-inside-work-tree").stdout.strip() == b"true"
+            if inside:
+                found.setdefault(os.path.realpath(name), Path(name))
+    return list(found.values())
 
 
 def _peeled(top: Path, tag: str) -> tuple[str, str]:
@@ -164,21 +180,17 @@ def _of_index(top: Path) -> Iterator[tuple[str, str]]:
 
 
 def _of_history(top: Path, commits: Sequence[str], since: float) -> Iterator[tuple[str, str]]:
-    """What commits since then brought, and what they took away."""
-    if not commits:
+    """What commits since then brought, and what they took away.
+
+    Git's own `--since` stops at the first older commit, behind which a younger one may be: clocks differ.
+    """
+    dated = run_git(top, "rev-list", "--timestamp", "--stdin", stdin="".join(f"{each}\n" for each in commits).encode())
+    pairs = (line.split() for line in dated.splitlines())
+    young = [commit for date, commit in pairs if int(date) >= since]
+    if not young:
         return
-    words = [
-        "log",
-        "--stdin",
-        f"--since=@{int(since)}",
-        "--format=",
-        "--raw",
-        "--no-abbrev",
-        "--no-renames",
-        "-m",
-        "--root",
-    ]
-    said = run_git(top, *words, stdin="\n".join(commits).encode() + b"\n")
+    words = ["log", "--no-walk", "--stdin", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--root"]
+    said = run_git(top, *words, stdin=b"".join(commit + b"\n" for commit in young))
     for line in os.fsdecode(said).splitlines():
         about, _, path = line.partition("\t")
         words = about[1:].split(" ")
