@@ -152,6 +152,7 @@ RULES = (
             RIGHTS,
         ),
         ("You are not authorised to push here", Login(JOB_TOKEN, is_job_token=True), RIGHTS),
+        ("Pushes of robots are forbidden (unauthorized)", Login(JOB_TOKEN, is_job_token=True), RIGHTS),
         ("Commit must be signed with a GPG key", Login(TOKEN), RULES),
         ("Author swath@git.example is not a member of team", Login(TOKEN), RULES),
         ("You can only push commits that were committed with one of your own verified emails", Login(TOKEN), RULES),
@@ -168,6 +169,31 @@ def test_a_refusal_of_the_servers_hook_says_what_to_change(
         push(clone, server, head(bench), "refs/heads/main")
     assert str(caught.value) == f"pushing to main: the server refuses: GitLab: {words}\n  {hint}"
     assert not isinstance(caught.value, DeniedError)
+
+
+def test_a_server_whose_hook_finds_no_answer_is_a_passing_fault(served: GitServer, bench: Bench, clone: Clone) -> None:
+    hook(served, "Internal API unreachable")
+    server = Server(f"{served.url}/group/project.git", Login(TOKEN))
+    with pytest.raises(PassingFaultError):
+        push(clone, server, head(bench), "refs/heads/main")
+
+
+def test_words_of_an_address_or_a_branch_are_no_answer_of_the_server(
+    served: GitServer, bench: Bench, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job token that is denied ends `collect` well, so nothing else may be taken for that."""
+    monkeypatch.setattr("swath.record.push._FIRST_PAUSE_S", 0.0)
+    login = Login(JOB_TOKEN, is_job_token=True)
+    project = served.add_project("unauthorized/forbidden")
+    served.job_tokens[JOB_TOKEN] = "unauthorized/forbidden"
+    served.jobs_may_push.add("unauthorized/forbidden")
+    (project / "hooks/pre-receive").write_text("#!/bin/sh\nexit 1\n")
+    (project / "hooks/pre-receive").chmod(0o755)
+    with pytest.raises(UserError) as caught:
+        push(clone, Server(f"{served.url}/unauthorized/forbidden.git", login), head(bench), "refs/heads/forbidden")
+    assert not isinstance(caught.value, DeniedError)
+    with pytest.raises(PassingFaultError):
+        find_ref(clone, Server("http://127.0.0.1:9/unauthorized/forbidden.git", login), "refs/heads/forbidden")
 
 
 def test_the_job_token_pushes_where_the_project_lets_it(served: GitServer, bench: Bench, clone: Clone) -> None:

@@ -44,7 +44,12 @@ _UNTRUSTED: Final = re.compile(r"ssl certificate problem|certificate verif(y|ica
 _MISSING: Final = re.compile(
     r"repository .*not found|does not appear to be a git repository|could not be found or you don't"
 )
-_REFUSED: Final = re.compile(r"hook declined|protected branch|not allowed to|\[remote rejected\]|remote: gitlab:")
+_REJECTED: Final = re.compile(r"hook declined|\[remote rejected\]|remote: gitlab:")  # it let us in, and then said no
+_ILL: Final = re.compile(
+    r"internal api (unreachable|error)|unpacker error|no space left"
+)  # its hook, without an answer
+_REFUSED: Final = re.compile(r"protected branch|not allowed to")
+_NAMES: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+|\S*refs/\S+")  # addresses and refs, which may hold any word
 _PUSH_RULE: Final = re.compile(
     r"must be signed|verified emails?|not a (gitlab user|member)|follow the pattern|\bcommitter\b|\bauthor\b|\bdco\b"
 )
@@ -223,7 +228,24 @@ def _error(server: Server, what: str, said: str) -> Exception:
     text = said.replace(server.token, "[masked]") if server.token else said
     text = re.sub(r"://[^/\s@]*@", "://", text).strip()
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip() and line.strip() != "Done"), "")
-    low = text.lower()
+    low = _NAMES.sub("", text.lower())
+    if _REJECTED.search(low) and not _ILL.search(low):
+        return _refused(server, what, text, last)
+    unreached = _unreached(server, what, low)
+    if unreached is not None:
+        return unreached
+    if _DENIED.search(low):
+        return _denied(server, what, last, _SAID.findall(text))
+    if _MISSING.search(low):
+        hint = "correct SWATH_GIT_URL, or let the token see the project, then retry this job"
+        return UserError(f"{what}: there is no repository at {server.url}, or the token may not see it", hint=hint)
+    if _REFUSED.search(low):
+        return _refused(server, what, text, last)
+    return PassingFaultError(f"{what}: {server.url} does not answer: {last}; retry this job")
+
+
+def _unreached(server: Server, what: str, low: str) -> UserError | None:
+    """Why this machine cannot speak to the server; None: another reason."""
     if _UNTRUSTED.search(low):
         hint = (
             "let GitLab's runner know the authority that signed it (tls-ca-file in config.toml: jobs then get "
@@ -233,16 +255,14 @@ def _error(server: Server, what: str, said: str) -> Exception:
     if _NO_SSH.search(low):
         hint = "there is no `ssh` program here: set SWATH_GIT_URL to the https:// address of the repository"
         return UserError(f"{what}: {server.url} is an SSH address", hint=hint)
-    if _DENIED.search(low):
-        return _denied(server, what, last, _SAID.findall(text))
-    if _MISSING.search(low):
-        hint = "correct SWATH_GIT_URL, or let the token see the project, then retry this job"
-        return UserError(f"{what}: there is no repository at {server.url}, or the token may not see it", hint=hint)
-    if _REFUSED.search(low):
-        why = " ".join(_SAID.findall(text) or [last])
-        hint = _PROTECTED_FROM_JOBS if server.login.is_job_token else _PROTECTED
-        return UserError(f"{what}: the server refuses: {why}", hint=_RULES if _PUSH_RULE.search(why.lower()) else hint)
-    return PassingFaultError(f"{what}: {server.url} does not answer: {last}; retry this job")
+    return None
+
+
+def _refused(server: Server, what: str, text: str, last: str) -> UserError:
+    """The server lets us in, and does not take what we push."""
+    why = " ".join(_SAID.findall(text) or [last])
+    hint = _PROTECTED_FROM_JOBS if server.login.is_job_token else _PROTECTED
+    return UserError(f"{what}: the server refuses: {why}", hint=_RULES if _PUSH_RULE.search(why.lower()) else hint)
 
 
 def _denied(server: Server, what: str, last: str, said: list[str]) -> UserError:
