@@ -156,6 +156,8 @@ WITH_TOKEN = "https://gitlab-ci-token:a%2Fb@git.example.invalid:8443/gitlab/team
         ),
         ("https://git.example.invalid/team/data.git", HOUSE, ""),
         ("https://git.example.invalid:8443/gitlabs/team/data.git", HOUSE, ""),
+        ("https://git.example.invalid:8443/gitlab/../other/data.git", HOUSE, ""),
+        ("git@git.example.invalid:../other/data.git", HOUSE, ""),
         ("https://elsewhere.invalid/team/data.git", HOUSE, ""),
         ("https://git.example.invalid:8443/gitlab/team/data.git", {}, ""),
         ("/a/folder", HOUSE, ""),

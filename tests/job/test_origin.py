@@ -52,6 +52,8 @@ def test_the_parents_pipeline_and_its_source_count() -> None:
 def test_where_to_push() -> None:
     server = {"CI_SERVER_URL": "https://git.example", "CI_PROJECT_PATH": "g/p"}
     assert read_origin({**BRANCH, **server}).url == "https://git.example/g/p.git"
+    below = {**server, "CI_SERVER_URL": "https://git.example/gitlab/"}
+    assert read_origin({**BRANCH, **below}).url == "https://git.example/gitlab/g/p.git"
     assert read_origin({**BRANCH, **server, "SWATH_GIT_URL": "ssh://git@x/p"}).url == "ssh://git@x/p"
     assert read_origin(BRANCH).url == ""
 

@@ -40,9 +40,27 @@ def test_the_job_token_goes_to_no_other_server(url: str) -> None:
     assert login_for(url, {**JOB, "SWATH_TOKEN": "glcbt-of-the-job"}) == Login()
 
 
-@pytest.mark.parametrize("server", ["https://gitlab.example.org:443", "https://GitLab.example.org/below", ""])
+@pytest.mark.parametrize("server", ["https://gitlab.example.org:443", "https://GitLab.example.org/", ""])
 def test_the_same_server_is_told_by_scheme_host_and_port(server: str) -> None:
     assert login_for(URL, {**JOB, "CI_SERVER_URL": server}).is_job_token == bool(server)
+
+
+@pytest.mark.parametrize(
+    ("path", "same"),
+    [
+        ("/gitlab/group/project.git", True),
+        ("/other/group/project.git", False),
+        ("/gitlab-old/group/project.git", False),
+        ("/gitlab/../other/project.git", False),
+        ("/gitlab/%2e%2E/other/project.git", False),
+        ("/gitlab", False),
+    ],
+)
+@pytest.mark.parametrize("server", ["https://example.org/gitlab", "https://example.org/gitlab/"])
+def test_where_a_server_has_a_part_of_a_host_the_job_token_goes_to_no_other_part(
+    server: str, path: str, *, same: bool
+) -> None:
+    assert login_for(f"https://example.org{path}", {**JOB, "CI_SERVER_URL": server}).is_job_token == same
 
 
 def test_outside_of_jobs_there_is_none() -> None:

@@ -14,6 +14,7 @@ from dvc.scm import SCMError
 from swath.dvc_border.sound_listings import guard_listings, refused_listing
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, Place, UserError
+from swath.model.server_address import is_of_server
 
 if TYPE_CHECKING:
     import threading
@@ -144,7 +145,8 @@ def address_for_job(url: str, environ: Mapping[str, str]) -> str:
     ssh = environ.get("CI_SERVER_SHELL_SSH_HOST") or parts.hostname
     port = environ.get("CI_SERVER_SHELL_SSH_PORT") or "22"
     for start in (f"{server}/", f"git@{ssh}:", f"ssh://git@{ssh}/", f"ssh://git@{ssh}:{port}/"):
-        if url.startswith(start):
+        path = url.removeprefix(start)
+        if url.startswith(start) and is_of_server(f"{server}/{path}", server):
             netloc = f"gitlab-ci-token:{quote(token, safe='')}@{parts.netloc}"
-            return f"{parts._replace(netloc=netloc).geturl()}/{url.removeprefix(start)}"
+            return f"{parts._replace(netloc=netloc).geturl()}/{path}"
     return url

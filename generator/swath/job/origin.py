@@ -114,7 +114,7 @@ def _created(environ: Mapping[str, str]) -> str:
 
 
 def _project_url(environ: Mapping[str, str]) -> str:
-    server, project = environ.get("CI_SERVER_URL"), environ.get("CI_PROJECT_PATH")
+    server, project = environ.get("CI_SERVER_URL", "").rstrip("/"), environ.get("CI_PROJECT_PATH")
     return f"{server}/{project}.git" if server and project else ""
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+
+from swath.model.server_address import is_of_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,6 @@ TOKEN_VARIABLE: Final = "SWATH_TOKEN"  # noqa: S105 - the name, not the token
 JOB_TOKEN_VARIABLE: Final = "CI_JOB_TOKEN"  # noqa: S105 - likewise
 _ANY_USER: Final = "oauth2"  # GitLab takes any user's name beside a token that a person made
 _JOB_USER: Final = "gitlab-ci-token"
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,6 @@ def login_for(url: str, environ: Mapping[str, str]) -> Login:
     token, job_token = environ.get(TOKEN_VARIABLE, ""), environ.get(JOB_TOKEN_VARIABLE, "")
     if token and token != job_token:
         return Login(token)
-    if job_token and _is_same_server(url, environ.get("CI_SERVER_URL", "")):
+    if job_token and is_of_server(url, environ.get("CI_SERVER_URL", "")):
         return Login(job_token, is_job_token=True)
     return Login()
-
-
-def _is_same_server(url: str, other: str) -> bool:
-    try:
-        parts = [urlsplit(each) for each in (url, other)]
-        places = {(each.scheme, each.hostname, each.port or _PORTS.get(each.scheme)) for each in parts}
-    except ValueError:  # a port that is no number
-        return False
-    return len(places) == 1 and parts[0].scheme in _PORTS and bool(parts[0].hostname)
