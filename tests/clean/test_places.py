@@ -464,3 +464,49 @@ def test_a_cache_behind_a_link_must_be_claimed(house: OldHouse, tmp_path: Path) 
     with pytest.raises(UserError, match="nobody has said that this repository alone keeps its data there"):
         clean_cache(Repository(house.bench.root), None, options(claims=False))
     assert old.exists()
+
+
+def test_a_fork_may_not_clean_what_its_original_names(house: OldHouse, tmp_path: Path) -> None:
+    house.share()
+    house.bench.command("git", "clone", "-q", "--bare", str(house.server), str(tmp_path / "fork.git"))
+    house.bench.command("git", "clone", "-q", str(tmp_path / "fork.git"), str(tmp_path / "fork"))
+    fork, server = Bench(tmp_path / "fork"), tmp_path / "server"
+    house.version(1)
+    house.share()
+    house.age()
+    house.clean(options())
+    named, before = house.named(), house.objects()
+    with pytest.raises(UserError) as caught:
+        clean_remote(Repository(fork.root), None, options(claims=False))
+    assert str(caught.value).splitlines()[0] == (
+        f"the DVC remote 'far' belongs to the repository of {server}; the Git servers of this clone: {fork.root}"
+    )
+    assert house.objects() == before
+    fork.command("git", "remote", "add", "upstream", f"file://{house.server}")
+    clean_remote(Repository(fork.root), None, options(claims=False))
+    assert named <= house.objects()
+
+
+def test_another_address_of_the_same_repository_is_said_once(house: OldHouse, tmp_path: Path) -> None:
+    house.share()
+    house.age()
+    house.clean(options())
+    house.server.rename(tmp_path / "moved.git")
+    house.bench.command("git", "remote", "set-url", "origin", str(tmp_path / "moved.git"))
+    with pytest.raises(UserError, match=f"the Git servers of this clone: {tmp_path / 'moved'}"):
+        house.clean(options(claims=False))
+    house.clean(options())
+    house.clean(options(claims=False))
+    marker = json.loads((house.far / MARKER).read_text())
+    assert marker["servers"] == [[str(tmp_path / "server")], [str(tmp_path / "moved")]]
+
+
+def test_a_claim_without_a_git_server_is_for_clones_without_one(house: OldHouse) -> None:
+    house.share()
+    house.age()
+    house.bench.command("git", "remote", "remove", "origin")
+    house.clean(options())
+    house.clean(options(claims=False))
+    house.bench.command("git", "remote", "add", "origin", str(house.server))
+    with pytest.raises(UserError, match="belongs to the repository of a clone without a Git server"):
+        house.clean(options(claims=False))

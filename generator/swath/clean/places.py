@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from swath.clean.collect import Collector, Removed
-from swath.clean.owner import check_owner
+from swath.clean.owner import Owner, check_owner
 from swath.clean.references import References
 from swath.clean.revisions import (
     add_sources,
@@ -20,6 +20,7 @@ from swath.clean.revisions import (
     is_git_here,
     linked_values,
     repository_ids,
+    server_names,
     server_refs,
     work_trees,
 )
@@ -134,7 +135,8 @@ def _top(repository: Repository) -> Path:
 
 def _see_owner(files: RemoteFiles, place: str, top: Path, options: GcOptions) -> None:
     if not options.dry_run:
-        check_owner(files, place, repository_ids(top), claims=options.claims)
+        owner = Owner(repository_ids(top), server_names(top, os.environ))
+        check_owner(files, place, owner, claims=options.claims)
 
 
 class _Named:

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from swath.dvc_border.imports import address_for_job
 from swath.errors import PassingFaultError, UserError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _OURS: Final = "refs/swath/gc"
 _SERVER_REFS: Final = ("heads", "tags", "exps")
 _USER_IN_URL: Final = re.compile(r"(?<=://)[^/\s]+@")
+_LIKE_SCP: Final = re.compile(r"(?:[^@/:]+@)?([^/:]+):(?!//)(.+)")
 _WITHOUT_PROMPT: Final = {"GIT_TERMINAL_PROMPT": "0"}
 # What submodules have is another repository's, and may be out of reach.
 _FETCH: Final = ("fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-recurse-submodules")
@@ -72,6 +74,41 @@ def check_whole(top: Path) -> None:
 def repository_ids(top: Path) -> list[str]:
     """The first commits of HEAD's history, sorted: the same in all clones of a repository."""
     return sorted(run_git(top, "rev-list", "--max-parents=0", "HEAD").decode().split())
+
+
+def server_names(top: Path, environ: Mapping[str, str]) -> list[str]:
+    """The addresses of the clone's Git servers, each in one form for HTTP and SSH, sorted.
+
+    Args:
+        environ: of a job, whose runner may reach its server by another address.
+    """
+    path, project = environ.get("CI_PROJECT_PATH", ""), environ.get("CI_PROJECT_URL", "")
+    found: set[str] = set()
+    for server in run_git(top, "remote").decode().split():
+        name = server_name(run_git(top, "remote", "get-url", server).decode().strip(), top)
+        is_own = server == "origin" and path and name.endswith(f"/{path.lower()}")
+        found.add(server_name(project, top) if is_own and project else name)
+    return sorted(found)
+
+
+def server_name(url: str, top: Path) -> str:
+    """A repository's address: host and path, the same by HTTP and SSH; of a folder on this machine its real path.
+
+    Args:
+        top: where a relative path begins.
+    """
+    url = url.removeprefix("file://")
+    if "://" in url:
+        try:
+            parts = urlsplit(url)
+            name = f"{parts.hostname or ''}/{parts.path.strip('/')}".lower()
+        except ValueError:  # Git will say what is wrong with it
+            name = _USER_IN_URL.sub("", url)
+    elif match := _LIKE_SCP.fullmatch(url):
+        name = f"{match[1]}/{match[2].strip('/')}".lower()
+    else:
+        name = os.path.realpath(top / url)
+    return name.rstrip("/").removesuffix(".git")
 
 
 @contextlib.contextmanager

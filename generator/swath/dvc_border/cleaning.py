@@ -1,6 +1,7 @@
 """A small file in a remote about its cleaning: whose the remote is, and whether `swath gc` is at work in it.
 
-    swath/gc.json    {"version": 1, "repositories": ["<first commit>", …], "cleaning": "<id>", "since": seconds | null}
+    swath/gc.json    {"version": 1, "repositories": ["<first commit>", …], "servers": [["<host/path>", …], …],
+                      "cleaning": "<id>", "since": seconds | null}
 
 Whoever sends objects skips those that are there already. One of them may be an old result that nobody names, which a
 cleaning removes a moment later. So a sender looks here before and after: when a cleaning has begun in between, it
@@ -35,11 +36,13 @@ class Cleaning:
         repositories: the first commits of the repository whose the remote is.
         cleaning: an id of the last cleaning; empty: there was none.
         since: when it began, in seconds since 1970; None: it has ended.
+        servers: for each clone in which somebody has claimed the remote, its Git servers: forks have others.
     """
 
     repositories: tuple[str, ...]
     cleaning: str = ""
     since: float | None = None
+    servers: tuple[tuple[str, ...], ...] = ()
 
 
 def read_cleaning(files: RemoteFiles) -> Cleaning | None:
@@ -56,7 +59,8 @@ def read_cleaning(files: RemoteFiles) -> Cleaning | None:
         document: Any = json.loads(data)
         since, names = document.get("since"), document["repositories"]
         good = document["version"] == _VERSION and isinstance(names, list) and isinstance(since, int | float | None)
-        found = Cleaning(tuple(map(str, names)), str(document.get("cleaning") or ""), since)
+        servers = tuple(tuple(map(str, each)) for each in document.get("servers", ()))
+        found = Cleaning(tuple(map(str, names)), str(document.get("cleaning") or ""), since, servers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(MARKER) from error
     if not good:
@@ -69,6 +73,7 @@ def write_cleaning(files: RemoteFiles, cleaning: Cleaning) -> None:
     document = {
         "version": _VERSION,
         "repositories": list(cleaning.repositories),
+        "servers": [list(each) for each in cleaning.servers],
         "cleaning": cleaning.cleaning,
         "since": cleaning.since,
     }

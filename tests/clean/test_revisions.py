@@ -1,0 +1,46 @@
+"""`clean/revisions.py`: one name for each Git server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.repositories import make_repository
+from swath.clean.revisions import server_name, server_names
+
+NAME = "gitlab.example.com/group/sub/project"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gitlab.example.com/group/sub/project.git",
+        "https://user:secret@GitLab.example.com:8443/Group/sub/project/",
+        "ssh://git@gitlab.example.com:2222/group/sub/project.git",
+        "git@gitlab.example.com:group/sub/project.git",
+        "gitlab.example.com:/group/sub/project",
+    ],
+)
+def test_a_server_has_one_name_by_http_and_ssh(url: str, tmp_path: Path) -> None:
+    assert server_name(url, tmp_path) == NAME
+
+
+def test_a_folder_is_called_by_its_real_path(tmp_path: Path) -> None:
+    (tmp_path / "server.git").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "server.git")
+    for url in ("server.git", "./link", f"file://{tmp_path}/server.git/", str(tmp_path / "server")):
+        assert server_name(url, tmp_path) == str(tmp_path / "server")
+
+
+def test_what_is_no_url_is_no_fault_and_keeps_its_password(tmp_path: Path) -> None:
+    assert server_name("https://user:secret@[bad/x", tmp_path) == "https://[bad/x"
+
+
+def test_a_job_reaches_its_own_server_by_another_address(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {})
+    repository.command("git", "remote", "add", "origin", "https://gitlab-ci-token:x@inside:8080/group/sub/project.git")
+    repository.command("git", "remote", "add", "other", "git@github.com:group/sub/project.git")
+    job = {"CI_PROJECT_PATH": "group/sub/project", "CI_PROJECT_URL": "https://gitlab.example.com/group/sub/project"}
+    assert server_names(repository.root, job) == ["github.com/group/sub/project", NAME]
+    assert server_names(repository.root, {}) == ["github.com/group/sub/project", "inside/group/sub/project"]
