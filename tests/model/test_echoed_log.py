@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,27 @@ def test_a_line_that_never_ends_takes_little_memory() -> None:
 )
 def test_the_lines_of_a_piece(data: bytes, lines: list[str]) -> None:
     assert echoed_lines(data) == lines
+
+
+@pytest.mark.parametrize(
+    "piece", [b"\r" * 65_535 + b"x", b"\r" * 65_536, b"\x1b[" + b"1" * 65_534, b"1" * 65_536, b"\x1b[1" * 20_000]
+)
+def test_no_output_takes_more_time_than_its_length(piece: bytes) -> None:
+    """A service that writes one sign over and over does not keep the job busy when it has ended."""
+    log = EchoedLog(Clock())
+    log.feed(b"\x1b[")
+    before = time.process_time()
+    for _ in range(16):
+        log.feed(piece)
+    assert time.process_time() - before < 3  # 16 pieces of 64 KiB: 0.1 s; it was minutes
+    assert len(log._rest) <= 66
+
+
+def test_of_many_carriage_returns_one_counts() -> None:
+    assert shown(b"1%\r\r", b"\r\r", b"2%\r\r\r", b"\nend") == "1%\n2%\nend"
+
+
+def test_a_colour_that_is_too_long_is_none_wherever_it_is_cut() -> None:
+    data = b"\x1b[" + b"1" * 65 + b"m."
+    assert {shown(data[:cut], data[cut:]) for cut in range(len(data))} == {"\\u001b[" + "1" * 65 + "m."}
+    assert shown(b"\x1b[" + b"1" * 64, b"m.") == "."

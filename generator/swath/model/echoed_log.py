@@ -13,7 +13,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from swath.model.visible_text import visible, without_colours
+from swath.model.visible_text import LONGEST_COLOUR, visible, without_colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BAR_EVERY_S: Final = 5.0
 _LONGEST_LINE: Final = 65_536  # characters that are kept while a line may still be written over
 _BREAK: Final = re.compile("(\r*\n|\r+)")
-_UNFINISHED: Final = re.compile("\x1b(?:\\[[0-9;:]*)?\\Z|\r+\\Z")
+_HALF_COLOUR: Final = re.compile(f"\x1b(?:\\[[0-9;:]{{0,{LONGEST_COLOUR}}})?")
 
 
 class EchoedLog:
@@ -52,10 +52,9 @@ class EchoedLog:
 
     def _take(self, text: str, *, final: bool = False) -> str:
         text = self._rest + text
-        unfinished = None if final else _UNFINISHED.search(text)
-        self._rest = unfinished[0] if unfinished else ""
+        text, self._rest = (text, "") if final else _cut_unfinished(text)
         shown = []
-        parts = _BREAK.split(text[: unfinished.start()] if unfinished else text)
+        parts = _BREAK.split(text)
         for piece, end in zip(parts[::2], [*parts[1::2], ""], strict=True):
             self._line = (self._line + piece)[:_LONGEST_LINE] if self._is_bar else piece
             if end.endswith("\n"):
@@ -77,6 +76,20 @@ class EchoedLog:
             return ""
         self._bar_shown_s = now
         return _clean(line) + "\n"
+
+
+def _cut_unfinished(text: str) -> tuple[str, str]:
+    """A text, and what follows of it when its end may go on: of many carriage returns one, which means the same.
+
+    Only a bounded end is looked at, and little is kept, whatever a service writes.
+    """
+    whole = text.rstrip("\r")
+    if len(whole) < len(text):
+        return whole, "\r"
+    start = text.rfind("\x1b", max(0, len(text) - LONGEST_COLOUR - 2))
+    if start >= 0 and _HALF_COLOUR.fullmatch(text, start):
+        return text[:start], text[start:]
+    return text, ""
 
 
 def echoed_lines(data: bytes) -> list[str]:

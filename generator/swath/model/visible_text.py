@@ -20,7 +20,8 @@ _HIDDEN: Final = re.compile(
     "\u2028\u2029"  # line and paragraph separators
     "\ud800-\udfff]"  # halves of characters
 )
-_COLOUR: Final = re.compile("\x1b\\[[0-9;:]*m")
+LONGEST_COLOUR: Final = 64  # characters between "[" and "m"; a longer one is no colour
+_COLOUR: Final = re.compile(f"\x1b\\[[0-9;:]{{0,{LONGEST_COLOUR}}}m")
 
 
 def visible(text: str) -> str:
