@@ -8,18 +8,18 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from execute.test_guard import eventually, is_alive
 from swath.errors import PassingFaultError, UserError
+from swath.execute import supervisor
 from swath.execute.child import Child, Program, _Exit, run_child, start_by_subprocess
 from swath.execute.guard import GUARD
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from swath.model.invocation import Outcome
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -122,6 +122,18 @@ def test_a_child_has_the_grace_of_its_parent(tmp_path: Path) -> None:
 def test_who_is_left_behind_is_killed(tmp_path: Path, script: str) -> None:
     outcome, _ = run(script, tmp_path)
     assert outcome.wall_s < 5
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_who_ends_its_own_group_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`trap 'kill 0' EXIT` is how scripts end their children; the supervisor hears it too, as it hears Swath's own."""
+    short = tmp_path / "supervisor.py"
+    short.write_text(Path(supervisor.__file__).read_text().replace("LEFT_TO_SWATH_S = 15.0", "LEFT_TO_SWATH_S = 1.0"))
+    monkeypatch.setattr(supervisor, "__file__", str(short))
+    script = "trap 'kill 0' EXIT; setsid sleep 60 & echo $! >pid; sleep 0.2"
+    outcome, _ = run(script, tmp_path)
+    assert outcome.exit_code == 143
+    assert outcome.wall_s < 20
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 

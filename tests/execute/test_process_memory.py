@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import inspect
 import os
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from swath.execute import supervisor
 from swath.execute.process_memory import MemoryWatch, descendants, group_members, processes_with
 
 if TYPE_CHECKING:
@@ -29,6 +33,23 @@ def family() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_process_and_all_below_it_are_found(family: subprocess.Popen[bytes]) -> None:
     assert len(list(descendants(family.pid))) == 4 == len(group_members(family.pid))
+
+
+def test_a_long_chain_of_processes_is_found_and_can_be_killed() -> None:
+    """A thousand below each other would take more room than Python has for calls; here it has little."""
+    chain = "import os, time\nfor _ in range(40):\n    if os.fork(): break\ntime.sleep(300)"
+    with subprocess.Popen([sys.executable, "-c", chain], start_new_session=True) as process:
+        until = time.monotonic() + 60
+        while len(group_members(process.pid)) < 41 and time.monotonic() < until:
+            time.sleep(0.05)
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(len(inspect.stack()) + 25)
+        try:
+            found, below = list(descendants(process.pid)), supervisor.below(process.pid)
+        finally:
+            sys.setrecursionlimit(limit)
+            os.killpg(process.pid, signal.SIGKILL)
+    assert (len(found), below) == (41, found[1:])
 
 
 def test_shared_memory_counts_once(family: subprocess.Popen[bytes]) -> None:

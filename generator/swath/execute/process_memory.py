@@ -52,10 +52,12 @@ class MemoryWatch:
 
 def descendants(pid: int) -> Iterator[int]:
     """A process and all below it, parents first; those that end meanwhile are left out."""
-    yield pid
-    for thread in _threads(pid):
-        for child in _read(pid, f"task/{thread}/children").split():
-            yield from descendants(int(child))
+    waiting = [pid]  # no recursion: they may lie thousands below each other
+    while waiting:
+        each = waiting.pop()
+        yield each
+        for thread in _threads(each):
+            waiting += map(int, _read(each, f"task/{thread}/children").split())
 
 
 def group_members(group: int) -> list[int]:

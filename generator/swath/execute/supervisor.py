@@ -2,7 +2,8 @@
 
 It is the "subreaper" of all that the service starts: a process whose parent has ended becomes its child, in whatever
 session or group it is. So when the service has ended, whoever is left is found below it and killed, before Swath looks
-at the outputs. After SIGTERM, which Swath sends to the whole group, it leaves them to Swath, which gives them time.
+at the outputs. After SIGTERM, which Swath sends to the whole group, it leaves them to Swath, which gives them time; but
+not for ever, since a service may send it too (`kill 0`).
 
 It ends as the service ended: with its code, or by its signal. Stdin is the guard's pipe (`guard.py`). Only the smallest
 modules are loaded, so that it starts in milliseconds; it imports nothing of Swath.
@@ -18,6 +19,7 @@ import sys
 import time
 
 SUBREAPER = 36
+LEFT_TO_SWATH_S = 15.0  # Swath gives 10
 SWEEP_S = 5.0  # a process that waits for a device cannot be killed
 PAUSE_S = 0.002
 IGNORED_BY_PYTHON = (_signal.SIGPIPE, _signal.SIGXFSZ)
@@ -51,7 +53,19 @@ def spawn(words: list[str]) -> int:
 
 
 def below(pid: int) -> list[int]:
-    """All processes below one, as far as they can be seen while they come and go."""
+    """All processes below one, parents first, as far as they can be seen while they come and go."""
+    found = []
+    waiting = [pid]  # no recursion: they may lie thousands below each other
+    while waiting:
+        each = waiting.pop()
+        children = children_of(each)
+        found += children
+        waiting += children
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """The children of a process, of all its threads."""
     found = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
@@ -60,28 +74,33 @@ def below(pid: int) -> list[int]:
     for thread in threads:
         try:
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                children = [int(word) for word in file.read().split()]
+                found += [int(word) for word in file.read().split()]
         except OSError:
             continue
-        for child in children:
-            found += [child, *below(child)]
     return found
 
 
-def reap(options: int = 0) -> bool:
+def reap() -> bool:
     """Take the exits of who has ended; whether somebody is left."""
     try:
-        while os.waitpid(-1, options)[0]:
+        while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
         return False
     return True
 
 
+def wait_for_all() -> None:
+    """Wait until nobody is left, for some time."""
+    until = time.monotonic() + LEFT_TO_SWATH_S
+    while reap() and time.monotonic() < until:
+        time.sleep(PAUSE_S * 10)
+
+
 def sweep() -> None:
     """Kill whoever is left, and wait until they are gone."""
     until = time.monotonic() + SWEEP_S
-    while reap(os.WNOHANG) and time.monotonic() < until:
+    while reap() and time.monotonic() < until:
         for pid in below(os.getpid()):
             try:
                 os.kill(pid, _signal.SIGKILL)
@@ -125,7 +144,7 @@ def main(words: list[str]) -> None:
     while pid != service:
         pid, status = os.wait()
     if told:
-        reap()
+        wait_for_all()
     sweep()
     end_as(status)
 
