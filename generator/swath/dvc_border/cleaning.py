@@ -6,16 +6,22 @@
 Whoever sends objects skips those that are there already. One of them may be an old result that nobody names, which a
 cleaning removes a moment later. So a sender looks here before and after: when a cleaning has begun in between, it
 waits for its end and sends what was removed.
+
+A cleaning that was killed cannot say that it has ended. So one that is at work writes the file again and again, and
+whoever waits gives it up when the file stays the same. Clocks of two machines are never compared: they may differ.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from swath.errors import SwathError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +31,8 @@ if TYPE_CHECKING:
 MARKER: Final = "swath/gc.json"
 _VERSION: Final = 1
 _LOOK_S: Final = 5.0
-_LONGEST_S: Final = 6 * 3600.0  # of a cleaning: one that began before was killed
+_BEAT_S: Final = 30.0  # between two writings of a cleaning that is at work
+_SILENT_S: Final = 300.0  # a cleaning that has written nothing for so long was killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Cleaning:
     Attributes:
         repositories: the first commits of the repository whose the remote is.
         cleaning: an id of the last cleaning; empty: there was none.
-        since: when it began, in seconds since 1970; None: it has ended.
+        since: when it said last that it is at work, in seconds since 1970; None: it has ended.
         servers: for each clone in which somebody has claimed the remote, its Git servers: forks have others.
     """
 
@@ -68,8 +75,8 @@ def read_cleaning(files: RemoteFiles) -> Cleaning | None:
     return found
 
 
-def write_cleaning(files: RemoteFiles, cleaning: Cleaning) -> None:
-    """Write the file."""
+def write_cleaning(files: RemoteFiles, cleaning: Cleaning, stop: threading.Event | None = None) -> None:
+    """Write the file, unless `stop` is set before that is done."""
     document = {
         "version": _VERSION,
         "repositories": list(cleaning.repositories),
@@ -77,23 +84,41 @@ def write_cleaning(files: RemoteFiles, cleaning: Cleaning) -> None:
         "cleaning": cleaning.cleaning,
         "since": cleaning.since,
     }
-    files.write(MARKER, json.dumps(document).encode())
+    files.write(MARKER, json.dumps(document).encode(), stop)
 
 
 @contextlib.contextmanager
-def announced(files: RemoteFiles) -> Iterator[None]:
-    """Within the block, senders know that objects are being removed. The file is there."""
+def announced(files: RemoteFiles, beat_s: float = _BEAT_S) -> Iterator[None]:
+    """Within the block, senders know that objects are being removed. Another cleaning is waited for."""
+    last_cleaning(files)
     found = read_cleaning(files) or Cleaning(())
     now = replace(found, cleaning=uuid.uuid4().hex, since=time.time())
     write_cleaning(files, now)
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(beat_s):
+            with contextlib.suppress(SwathError):  # the next one may come through
+                write_cleaning(files, replace(now, since=time.time()), done)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
     try:
         yield
     finally:
+        done.set()
+        thread.join()
         write_cleaning(files, replace(now, since=None))
 
 
-def last_cleaning(files: RemoteFiles, sleep: Callable[[float], object] = time.sleep) -> str:
-    """The id of the last cleaning, once none is at work; empty: there was none."""
+def last_cleaning(
+    files: RemoteFiles, sleep: Callable[[float], object] = time.sleep, clock: Callable[[], float] = time.monotonic
+) -> str:
+    """The id of the last cleaning, once none is at work; empty: there was none.
+
+    Of one that was killed the end is written here, so that nobody else waits for it.
+    """
+    seen, since = None, clock()
     while True:
         try:
             found = read_cleaning(files)
@@ -101,6 +126,11 @@ def last_cleaning(files: RemoteFiles, sleep: Callable[[float], object] = time.sl
             return ""
         if found is None:
             return ""
-        if found.since is None or not 0 <= time.time() - found.since < _LONGEST_S:
+        if found.since is None:
+            return found.cleaning
+        if found != seen:
+            seen, since = found, clock()
+        elif clock() - since > _SILENT_S:
+            write_cleaning(files, replace(found, since=None))
             return found.cleaning
         sleep(_LOOK_S)
