@@ -99,7 +99,7 @@ def test_an_entry_is_written_once(tmp_path: Path) -> None:
     assert cache.load(KEY) == {"cmd": "first"}
 
 
-@pytest.mark.parametrize("text", ["", "cmd: [", "- cmd", "outs: []", "\0"])
+@pytest.mark.parametrize("text", ["", "cmd: [", "- cmd", "outs: []", "cmd: x\nouts: [{md5: e}]", "\0"])
 def test_a_broken_entry_is_as_none(tmp_path: Path, text: str) -> None:
     cache = run_cache(tmp_path)
     cache.save(KEY, "entry", {"cmd": "true"})

@@ -133,8 +133,27 @@ def test_entries_of_services_are_written_and_read_without_a_yaml_library(monkeyp
         ),
         (
             "schema: '2.0'\nstages:\n  a:\n    deps: []\n",
-            "dvc.lock: stages.a: not a lock entry: no cmd\n"
+            "dvc.lock:3: stages.a: not a lock entry: no cmd\n"
             "  restore it from Git (git checkout -- FILE), or delete it to run everything again",
+        ),
+        (
+            "schema: '2.0'\nstages:\n  b:\n    cmd: x\n  a:\n    cmd: x\n    deps:\n    - path: d\n    - md5: e\n",
+            "dvc.lock:9: stages.a.deps[1]: not a lock entry: one of its deps has no path\n"
+            "  restore it from Git (git checkout -- FILE), or delete it to run everything again",
+        ),
+        (
+            "schema: '2.0'\nstages:\n  a:\n    cmd: x\n    foo: 1\n    outs:\n    - x\n",
+            "dvc.lock:7: stages.a.outs[0]: not a lock entry: one of its outs has no path\n"
+            "  restore it from Git (git checkout -- FILE), or delete it to run everything again",
+        ),
+        (
+            "schema: '2.0'\nstages:\n  b:\n    cmd: x\n  a:\n    cmd:\tx\n",
+            "dvc.lock:6: not YAML: while scanning for the next token found character '\\t' that cannot start any token\n"
+            "  correct the line, or the one before it",
+        ),
+        (
+            "schema: '2.0'\nstages:\n  a:\n    cmd: x\n  b:\n    cmd: x\n  a:\n    cmd: y\n",
+            "dvc.lock:7: not YAML: duplicate key 'a'\n  correct the line, or the one before it",
         ),
         (
             "schema: '2.0'\nstages:\n  a:\n    cmd: x\n<<<<<<< HEAD\n",
@@ -148,6 +167,14 @@ def test_what_is_no_lock(text: str, message: str) -> None:
         lock_text.read_lock(text, "dvc.lock")
 
     assert str(caught.value) == message
+
+
+def test_an_anchor_of_another_entry() -> None:
+    text = (
+        "schema: '2.0'\nstages:\n  a:\n    cmd: x\n    params: &p\n      p: {k: 1}\n  b:\n    cmd: y\n    params: *p\n"
+    )
+
+    assert lock_text.read_lock(text, "dvc.lock") == loads_yaml(text)["stages"]
 
 
 @pytest.mark.parametrize(

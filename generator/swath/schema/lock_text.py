@@ -49,9 +49,12 @@ def read_lock(text: str, file: str) -> dict[str, LockEntry]:
         end = header.end()
         for match in _ENTRY.finditer(text, end):
             name = read_text(match[1])
-            if match.start() != end or name is None:
+            if match.start() != end or name is None or name in entries:
                 break
-            entries[name] = _read_entry(match[2]) or _parse_entry(match[0], file, name)
+            entry = _read_entry(match[2]) or _parse_entry(match[0], name)
+            if entry is None:
+                break
+            entries[name] = entry
             end = match.end()
         if end == len(text):
             return entries
@@ -71,15 +74,33 @@ def _read_slowly(text: str, file: str) -> dict[str, LockEntry]:
             raise UserError(f"the stage {name} is no text", place=document.place("stages", name), hint=_RESTORE)
         if not isinstance(entry, dict) or "cmd" not in entry:
             raise UserError("not a lock entry: no cmd", place=document.place("stages", name), hint=_RESTORE)
+        fault = item_without_path(entry)
+        if fault:
+            message = f"not a lock entry: one of its {fault[0]} has no path"
+            raise UserError(message, place=document.place("stages", name, *fault), hint=_RESTORE)
     return {name: dict(entry) for name, entry in stages.items() if isinstance(entry, dict)}
 
 
-def _parse_entry(block: str, file: str, name: str) -> LockEntry:
-    value = yaml12.parse(block, file)
+def _parse_entry(block: str, name: str) -> LockEntry | None:
+    """An entry in another form; None when it is none, or is only one as a part of its file (an anchor is elsewhere)."""
+    try:
+        value = yaml12.parse(block, "")
+    except UserError:
+        return None
     entry = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(entry, dict) or "cmd" not in entry:
-        raise UserError("not a lock entry: no cmd", place=Place(file, key=f"stages.{name}"), hint=_RESTORE)
-    return entry
+    if not isinstance(entry, dict) or "cmd" not in entry or item_without_path(entry):
+        return None
+    return dict(entry)
+
+
+def item_without_path(entry: LockEntry) -> tuple[str, int] | None:
+    """Where something stands among the deps or outs that names no path."""
+    for section in ("deps", "outs"):
+        items = entry.get(section)
+        for position, item in enumerate(items if isinstance(items, list) else ()):
+            if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+                return section, position
+    return None
 
 
 def _read_entry(block: str) -> LockEntry | None:
@@ -97,7 +118,7 @@ def _read_entry(block: str) -> LockEntry | None:
             return None
         entry[key] = value
         end = match.end()
-    return entry if "cmd" in entry and end == len(block) else None
+    return entry if "cmd" in entry and end == len(block) and not item_without_path(entry) else None
 
 
 def _read_commands(lines: str) -> list[JSONValue] | None:
