@@ -21,6 +21,7 @@ from swath.job.setup_files import (
     included_file,
     keys_of,
     only_include,
+    project_of,
     render_ci_file,
     render_settings,
     with_include,
@@ -130,14 +131,17 @@ def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *,
     main = from_subfolder(subfolder, CI_FILE)
     there = _read(root / main)
     if not subfolder and (there is None or there.startswith(MARK)):
-        texts = [with_own_includes(render_ci_file(each, None), there or "") for each in _versions(settings)]
+        texts = [with_own_includes(render_ci_file(each, None), there or "") for each in _versions(settings, there)]
         _put(root, main, texts[0], done, force=force or _is_one_of(there, texts))
+        _note_if_kept(main, done)
         return
     included = included_file(subfolder)
     name = from_subfolder(subfolder, included)
     stage = ci_stage_for(there or "")
-    texts = [render_ci_file(each, stage, subfolder) for each in _versions(settings)]
-    _put(root, name, texts[0], done, force=force or _is_one_of(_read(root / name), texts))
+    ours = _read(root / name)
+    texts = [render_ci_file(each, stage, subfolder) for each in _versions(settings, ours)]
+    _put(root, name, texts[0], done, force=force or _is_one_of(ours, texts))
+    _note_if_kept(name, done)
     changed = only_include(included, settings.ci.version) if there is None else with_include(there, included)
     if changed is None:
         done.files[main] = "kept"
@@ -148,14 +152,28 @@ def _put_ci_file(root: Path, subfolder: str, settings: Settings, done: SetUp, *,
         done.notes.append(_beside_others(there, name, settings.ci.version))
 
 
-def _versions(settings: Settings) -> list[Settings]:
-    """The settings, and those for other versions or no project: what was written for one may be written anew."""
+def _note_if_kept(file: str, done: SetUp) -> None:
+    """How our CI file comes to what the settings say, where it was changed by hand or they have changed since."""
+    if done.files[file] == "kept":
+        done.notes.append(
+            f"{file} is not what this version of Swath writes for {SETTINGS_FILE} as it is now. If nobody changed it\n"
+            "by hand, delete it and call swath init once more; then see: git diff. "
+            f"(--force writes {SETTINGS_FILE} anew, too.)"
+        )
+
+
+def _versions(settings: Settings, there: str | None) -> list[Settings]:
+    """The settings, and those for other versions and projects: what was written for one may be written anew.
+
+    Args:
+        there: the present file, which may name the project as it was called before.
+    """
     steps = (AUTO_CANCEL_SINCE, RETRY_EXIT_CODES_SINCE, MIRROR_SINCE, FINER_RETRY_WORDS_SINCE)
     versions = ("16.0", *(f"{major}.{minor}" for major, minor in steps))
     others = (
         replace(settings.ci, gitlab_version=version, project=project)
         for version in (settings.ci.gitlab_version, *versions)
-        for project in (settings.ci.project, None)
+        for project in {settings.ci.project, None, project_of(there or "")}
     )
     return [settings, *(replace(settings, ci=ci) for ci in others)]
 

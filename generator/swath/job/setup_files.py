@@ -44,6 +44,7 @@ _BLOCK_MAP: Final = re.compile(
     r"^include:[ \t]*(?:#.*)?\n((?:[ \t]*#.*\n|[ \t]*\n)*)(([ \t]+)\S.*\n(?:\3.*\n|[ \t]*\n)*)", re.MULTILINE
 )
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.@/+-]+")
+_PROJECT: Final = re.compile(r"\$CI_PROJECT_PATH != \"([^\"\s]+)\"")
 _INCLUDES_ONLY: Final = """\
 # Each DVC repository of this Git repository has its jobs in a file of its own: `swath init` in its folder adds it here.
 """
@@ -112,6 +113,12 @@ def _fork_rules(settings: Settings) -> list[str]:
     if "CI_REGISTRY_IMAGE" not in settings.registry:
         condition += ' && $CI_PIPELINE_SOURCE != "merge_request_event"'
     return ["# A fork has neither the image of these jobs nor credentials.", f"- if: '{condition}'", "  when: never"]
+
+
+def project_of(text: str) -> str | None:
+    """The project outside which a CI file of ours starts nothing; None: it names none."""
+    found = _PROJECT.search(text)
+    return found[1] if found else None
 
 
 def _entered(subfolder: str) -> list[str]:

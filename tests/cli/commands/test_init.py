@@ -102,6 +102,7 @@ def test_what_was_changed_stays_without_force(bench: Bench) -> None:
         "swath.yaml      is there and differs; left as it is",
         ".gitlab-ci.yml  is there and differs; left as it is",
     ]
+    assert "\n.gitlab-ci.yml is not what this version of Swath writes for swath.yaml as it is now." in "\n".join(said)
     bench.swath("init", "--force", check=True)
     assert "# mine" not in bench.read(".gitlab-ci.yml")
     assert load_settings(bench.root) == Settings()
@@ -140,6 +141,27 @@ def test_the_servers_version_counts(bench: Bench) -> None:
     assert document["swath:plan"]["retry"]["exit_codes"] == [75]
     assert document["swath:plan"]["tags"] == ["a", "b"]
     assert document["swath:plan"]["image"]["name"].startswith("r.example.com/x/swath:")
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_ci_file_follows_other_settings_when_it_is_deleted(bench: Bench, foreign: bool) -> None:  # noqa: FBT001
+    """The settings stay as they are, which `--force` would write anew."""
+    file = ".gitlab/swath.yml" if foreign else ".gitlab-ci.yml"
+    if foreign:
+        bench.write({".gitlab-ci.yml": "test: {script: [make]}\n"})
+    bench.swath("init", check=True)
+    bench.write({"swath.yaml": bench.read("swath.yaml").replace("tags: [docker]", "tags: [house]")})
+    said = bench.swath("init", check=True).stdout
+    assert re.search(
+        rf"^{re.escape(file)} is not what this version of Swath writes for swath.yaml as it is now\. If nobody changed it\n"
+        r"by hand, delete it and call swath init once more; then see: git diff\. \(--force writes swath.yaml anew, too\.\)$",
+        said,
+        re.MULTILINE,
+    )
+    assert ci(bench, file)["swath:plan"]["tags"] == ["docker"]
+    (bench.root / file).unlink()
+    assert "is not what" not in bench.swath("init", check=True).stdout
+    assert ci(bench, file)["swath:plan"]["tags"] == ["house"]
 
 
 @pytest.mark.parametrize("foreign", [False, True])
@@ -402,6 +424,20 @@ def test_a_project_that_is_named_later_writes_an_untouched_file_anew(bench: Benc
     bench.write({"swath.yaml": bench.read("swath.yaml").replace("# project: group/project", "project: team/forest")})
     assert ".gitlab-ci.yml  written\n" in bench.swath("init", check=True).stdout.replace("lines added", "written")
     assert 'CI_PROJECT_PATH != "team/forest"' in bench.read(".gitlab-ci.yml")
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_project_that_has_moved_is_followed(bench: Bench, foreign: bool) -> None:  # noqa: FBT001
+    """Under its old name no pipeline would start any more."""
+    file = ".gitlab/swath.yml" if foreign else ".gitlab-ci.yml"
+    if foreign:
+        bench.write({".gitlab-ci.yml": "test: {script: [make]}\n"})
+    bench.write({"swath.yaml": "ci: {project: team/forest}\n"})
+    bench.swath("init", check=True)
+    bench.write({"swath.yaml": "ci: {project: house/group/wood, gitlab_version: '18.4'}\n"})
+    assert "is not what" not in bench.swath("init", check=True).stdout
+    assert '"house/group/wood"' in bench.read(file)
+    assert "team/forest" not in bench.read(file)
 
 
 @pytest.mark.parametrize(("version", "said"), [("16.9", None), ("17.0", {"on_new_commit": "interruptible"})])
