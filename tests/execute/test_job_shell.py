@@ -14,12 +14,10 @@ import pytest
 
 from support.docker_engine import BUSYBOX_IMAGE, PYTHON_IMAGE
 from swath.execute.engine import Engine
-from swath.execute.job_shell import job_shell_fault
+from swath.execute.job_shell import check_script, fault_in, job_shell_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
@@ -54,11 +52,13 @@ def with_libraries(**programs: str) -> dict[str, str]:
     return files
 
 
+@pytest.mark.docker
 @pytest.mark.parametrize("image", [BUSYBOX_IMAGE, PYTHON_IMAGE])
 def test_busybox_and_debian_will_do(engine: Engine, image: str) -> None:
     assert job_shell_fault(engine, image) is None
 
 
+@pytest.mark.docker
 @pytest.mark.parametrize(
     ("programs", "fault"),
     [
@@ -83,6 +83,7 @@ def test_what_is_missing_is_named(engine: Engine, programs: dict[str, str], faul
         engine.api.remove_image(image, force=True)
 
 
+@pytest.mark.docker
 @pytest.mark.skipif(
     subprocess.run(["dash", "-c", "printf %s $'a\\x62'"], capture_output=True, check=False).stdout == b"ab"
     if shutil.which("dash")
@@ -100,3 +101,19 @@ def test_a_dash_that_does_not_read_the_runners_quotes(engine: Engine) -> None:
         engine.api.remove_image(both, force=True)
     finally:
         engine.api.remove_image(image, force=True)
+
+
+@pytest.mark.parametrize(
+    ("places", "fault"),
+    [
+        ("/nowhere/bash {shell}", None),
+        (
+            "/nowhere/bash /nowhere/sh",
+            "GitLab's runner looks for bash or sh in /usr/local/bin, /usr/bin and /bin, where it has none: add one",
+        ),
+    ],
+)
+def test_a_shell_in_another_place_is_not_found_by_the_runner(places: str, fault: str | None) -> None:
+    script = check_script(places.format(shell=shutil.which("bash")))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert (fault_in(done.stdout), done.stderr) == (fault, "")

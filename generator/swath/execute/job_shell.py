@@ -25,17 +25,6 @@ if TYPE_CHECKING:
 
 _PROGRAMS: Final = ("mkdir", "touch")
 _PLACES: Final = "/usr/local/bin/bash /usr/bin/bash /bin/bash /usr/local/bin/sh /usr/bin/sh /bin/sh /busybox/sh"
-_CHECK: Final = f"""\
-for shell in {_PLACES}; do
-  if [ -x "$shell" ]; then
-    [ "$("$shell" -c "printf %s \\$'a\\\\x62'")" = ab ] || echo "quoting $shell"
-    break
-  fi
-done
-for name in {" ".join(_PROGRAMS)}; do
-  command -v "$name" > /dev/null || echo "program $name"
-done
-"""
 _TIMEOUT_S: Final = 120
 
 
@@ -52,8 +41,39 @@ def job_shell_fault(engine: Engine, image: str) -> str | None:
     said = _run(engine, image)
     if said is None:
         return "there is no `sh` in it, with which GitLab's runner starts jobs: add bash or busybox"
+    return fault_in(said)
+
+
+def check_script(places: str = _PLACES) -> str:
+    """What is run in the image; it prints a line for each fault.
+
+    Args:
+        places: where shells are looked for, with spaces between them.
+    """
+    return f"""\
+found=
+for shell in {places}; do
+  if [ -x "$shell" ]; then
+    found=yes
+    [ "$("$shell" -c "printf %s \\$'a\\\\x62'")" = ab ] || echo "quoting $shell"
+    break
+  fi
+done
+[ "$found" ] || echo "place sh"
+for name in {" ".join(_PROGRAMS)}; do
+  command -v "$name" > /dev/null || echo "program $name"
+done
+"""
+
+
+def fault_in(said: str) -> str | None:
+    """The first fault in what the script prints, as a sentence; None: there is none."""
     lines = [line.split(" ", 1) for line in said.splitlines() if " " in line]
     for kind, name in lines:
+        if kind == "place":
+            return (
+                "GitLab's runner looks for bash or sh in /usr/local/bin, /usr/bin and /bin, where it has none: add one"
+            )
         if kind == "quoting":
             return f"its {name} does not read $'…', in which GitLab's runner writes scripts: add bash or busybox"
     absent = ", ".join(name for kind, name in lines if kind == "program")
@@ -64,7 +84,7 @@ def _run(engine: Engine, image: str) -> str | None:
     """What the check prints; None: it could not be started."""
     api = engine.api
     with translated(engine.address):
-        made = api.create_container(image, command=["sh", "-c", _CHECK], entrypoint=[], network_disabled=True)
+        made = api.create_container(image, command=["sh", "-c", check_script()], entrypoint=[], network_disabled=True)
         try:
             try:
                 api.start(made["Id"])
