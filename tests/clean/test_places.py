@@ -317,6 +317,15 @@ def test_in_a_remote_a_day_is_the_least(house: OldHouse) -> None:
         house.clean(options(age_s=3600))
 
 
+def test_in_a_cache_that_others_may_share_a_day_is_the_least(house: OldHouse, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    with pytest.raises(
+        UserError, match="--older-than 1h: in a cache that others may share, what is younger than a day"
+    ):
+        clean_cache(Repository(house.bench.root), str(tmp_path / "shared"), options(age_s=3600))
+    assert not list((tmp_path / "shared").iterdir())
+
+
 def test_the_cache_keeps_what_the_work_tree_has_and_what_is_in_no_lock_yet(house: OldHouse) -> None:
     first = house.named()
     house.version(1, push=False)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from swath.dvc_border.repository import Repository
 
-LEAST_AGE_S: Final = 24 * 3600  # in a remote: less could be of a pipeline that runs
+LEAST_AGE_S: Final = 24 * 3600  # in a remote or a shared cache: less could be of a pipeline that runs
 _AT_ONCE: Final = Patience(pauses_s=())
 
 
@@ -69,10 +69,7 @@ def clean_remote(repository: Repository, name: str | None, options: GcOptions) -
         UserError: it is not known what is named, or whose the remote is.
         PassingFaultError: the remote or the Git server does not answer.
     """
-    if options.age_s < LEAST_AGE_S:
-        age = Duration(options.age_s)
-        message = f"--older-than {age}: in a remote, what is younger than a day may be of a pipeline that runs"
-        raise UserError(message, hint=f"say {Duration(LEAST_AGE_S)} or more")
+    _see_age(options, "a remote")
     files = RemoteFiles(repository, name)
     place = f"the DVC remote {files.name!r}"
     top = _top(repository)
@@ -111,6 +108,7 @@ def clean_cache(repository: Repository, folder: str | None, options: GcOptions) 
     place, top = f"the cache {repository.cache_dir}", _top(repository)
     files = cache_as_remote(repository, _AT_ONCE)
     if not Path(os.path.realpath(repository.cache_dir)).is_relative_to(os.path.realpath(repository.checkout)):
+        _see_age(options, "a cache that others may share")
         _see_owner(files, place, top, options)
     since = time.time() - options.age_s
     collector = Collector(place, files, _Named(repository, top, since), lambda _: None, since)
@@ -131,6 +129,14 @@ def _top(repository: Repository) -> Path:
         raise UserError(message, hint="swath gc works by what branches, tags and experiments name")
     check_whole(repository.checkout)
     return repository.checkout
+
+
+def _see_age(options: GcOptions, where: str) -> None:
+    """Others may be at work where no lock of this checkout holds them off."""
+    if options.age_s < LEAST_AGE_S:
+        age = Duration(options.age_s)
+        message = f"--older-than {age}: in {where}, what is younger than a day may be of a pipeline that runs"
+        raise UserError(message, hint=f"say {Duration(LEAST_AGE_S)} or more")
 
 
 def _see_owner(files: RemoteFiles, place: str, top: Path, options: GcOptions) -> None:
