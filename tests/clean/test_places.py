@@ -381,6 +381,19 @@ def test_a_cache_outside_of_the_checkout_must_be_claimed(house: OldHouse, tmp_pa
     assert not old.exists()
 
 
+def test_a_cache_is_found_from_where_one_stands(
+    house: OldHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "shared/files/md5/ee" / ("e" * 30)
+    old.parent.mkdir(parents=True)
+    old.write_text("nobody's")
+    os.utime(old, (1, 1))
+    monkeypatch.chdir(house.bench.root)
+    removed = clean_cache(Repository(house.bench.root), "../shared", options())
+    assert removed.place == f"the cache {tmp_path}/shared"
+    assert not old.exists()
+
+
 def test_a_run_that_is_at_work_is_waited_for(house: OldHouse) -> None:
     script = (
         "import fcntl, sys, time; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True)\n"

@@ -95,7 +95,7 @@ def clean_cache(repository: Repository, folder: str | None, options: GcOptions) 
     """Remove from a cache what nobody names.
 
     Args:
-        folder: another cache than the repository's: the one that a runner's jobs share.
+        folder: another cache than the repository's: the one that a runner's jobs share; from the working directory.
 
     Raises:
         UserError: it is not known what is named, or whose the cache is.
@@ -104,7 +104,7 @@ def clean_cache(repository: Repository, folder: str | None, options: GcOptions) 
     if folder is not None:
         if not os.path.isdir(folder):
             raise UserError(f"there is no cache {folder}", hint="see `runners` in swath.yaml")
-        repository.set_over({"cache": {"dir": folder}})
+        repository.set_over({"cache": {"dir": os.path.abspath(folder)}})  # DVC takes a relative one from `.dvc`
     place, top = f"the cache {repository.cache_dir}", _top(repository)
     files = cache_as_remote(repository, _AT_ONCE)
     if not Path(os.path.realpath(repository.cache_dir)).is_relative_to(os.path.realpath(repository.checkout)):
