@@ -268,6 +268,7 @@ def test_a_broken_entry_is_passed_over(case: Case) -> None:
     store = case.store()
     store.save_run_cache(KEY, "f" * 64, ENTRY)
     store.write_text(f"runs/cc/{KEY}/{'0' * 64}", "cmd: [half")
+    store.write_text(f"runs/cc/{KEY}/{'1' * 64}", "cmd: x\nouts:\n- md5: '0123'\n")
     store.write_text(f"runs/cc/{KEY}/rest.tmp", "x")
     assert case.store().load_run_cache(KEY) == ENTRY
 

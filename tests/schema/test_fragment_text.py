@@ -24,6 +24,9 @@ FRAGMENT = Fragment(
     },
     files={"m.json": FileRecord("c" * 32, '{"a": 1}\n'), "big": FileRecord("d" * 32, None)},
 )
+STAGE = {
+    "lock": None, "wall_s": 0, "cpu_s": 0, "peak_memory_bytes": 0, "pulled_bytes": 0, "pushed_bytes": 0, "exit": 0,
+}  # fmt: skip
 HINT = "\n  retry the job that wrote it: it writes its fragment again"
 
 
@@ -54,6 +57,34 @@ def test_a_lock_entry_that_is_no_mapping_of_text_is_refused() -> None:
         document["stages"]["eval"]["lock"] = lock
         with pytest.raises(UserError, match="is cut off or damaged"):
             read_fragment(json.dumps(document), "f")
+
+
+@pytest.mark.parametrize(
+    "lock", [{"cmd": {}}, {"deps": []}, {"cmd": "x", "outs": [{"md5": "a"}]}, {"cmd": "x", "params": {"p": 1}}]
+)
+def test_what_is_no_lock_entry_is_refused(lock: object) -> None:
+    document = json.loads(write_fragment(FRAGMENT))
+    document["stages"]["eval"]["lock"] = lock
+    with pytest.raises(UserError, match="is cut off or damaged: not a lock entry: "):
+        read_fragment(json.dumps(document), "f")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"m.json": {"md5": "c" * 32, "text": "\ud800"}}},
+        {"files": {"m\udc80": {"md5": "c" * 32, "text": ""}}},
+        {"job": "\udfff"},
+        {"stages": {"\ud800": {**STAGE, "wall_s": 1.0}}},
+        {"stages": {"a": {**STAGE, "lock": {"cmd": "\ud800"}}}},
+        {"stages": {"a": {**STAGE, "wall_s": math.nan}}},
+        {"stages": {"a": {**STAGE, "cpu_s": math.inf}}},
+    ],
+)
+def test_half_characters_and_figures_without_end_are_refused(change: dict[str, object]) -> None:
+    document = json.loads(write_fragment(FRAGMENT)) | change
+    with pytest.raises(UserError, match="is cut off or damaged: "):
+        read_fragment(json.dumps(document), "f")
 
 
 def test_the_document_is_as_described() -> None:

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import dumps_yaml, loads_yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 from ruamel.yaml.scanner import ScannerError
+from voluptuous import MultipleInvalid
 
 from swath.errors import UserError
 from swath.schema import lock_text
@@ -175,6 +180,30 @@ def test_an_anchor_of_another_entry() -> None:
     )
 
     assert lock_text.read_lock(text, "dvc.lock") == loads_yaml(text)["stages"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("cmd: {a: 1}", "its cmd is no text"),
+        ("cmd: x\n    outs: abc", "its outs are no list"),
+        ("cmd: x\n    deps:", "its deps are no list"),
+        ("cmd: x\n    outs:\n    - md5: 0123", "one of its outs has no path"),
+        ("cmd: x\n    outs:\n    - hash: md5\n      size: 3", "one of its outs has no path"),
+        ("cmd: x\n    deps:\n    - a", "one of its deps has no path"),
+        ("cmd: x\n    deps:\n    - path: 5", "one of its deps has no path"),
+        ("cmd: x\n    params:\n      p.yaml: 3", "its params are no mapping of files to values"),
+        ("cmd: x\n    params: 3", "its params are no mapping of files to values"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\ndatasets: []\n"], ids=["quick", "whole"])
+def test_an_entry_of_another_form_is_refused_as_dvc_refuses_it(lines: str, fault: str, end: str) -> None:
+    text = f"schema: '2.0'\nstages:\n  a:\n    {lines}{end}"
+    with pytest.raises(MultipleInvalid):
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(text))
+    with pytest.raises(UserError) as caught:
+        lock_text.read_lock(text, "dvc.lock")
+    assert re.fullmatch(rf"dvc\.lock(:\d)?: stages\.a[^ ]*: not a lock entry: {fault}\n.*", str(caught.value))
 
 
 @pytest.mark.parametrize(

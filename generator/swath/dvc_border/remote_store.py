@@ -27,6 +27,7 @@ from swath.dvc_border.content import Hasher, hash_file
 from swath.dvc_border.remote_files import RemoteFiles
 from swath.errors import UserError
 from swath.model.content import Content
+from swath.model.lock_entry import form_fault
 from swath.schema import yaml12
 from swath.schema.folder_listing import DamagedListingError, read_listing
 from swath.schema.lock_text import render_run_cache_entry
@@ -340,4 +341,4 @@ def _entry(data: bytes | None, name: str) -> LockEntry | None:
         entry = yaml12.parse((data or b"").decode(), name)
     except (UnicodeDecodeError, UserError):
         return None
-    return dict(entry) if isinstance(entry, dict) and "cmd" in entry else None
+    return dict(entry) if isinstance(entry, dict) and not form_fault(entry) else None

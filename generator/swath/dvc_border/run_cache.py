@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from swath.errors import UserError
+from swath.model.lock_entry import form_fault
 from swath.schema import yaml12
-from swath.schema.lock_text import item_without_path, render_run_cache_entry
+from swath.schema.lock_text import render_run_cache_entry
 
 if TYPE_CHECKING:
     from swath.dvc_border.cache import Cache
@@ -33,9 +34,7 @@ class RunCache:
                 entry = yaml12.parse(file.read(), newest)
         except (OSError, UnicodeDecodeError, UserError):
             return None
-        if not isinstance(entry, dict) or "cmd" not in entry or item_without_path(entry):
-            return None
-        return dict(entry)
+        return dict(entry) if isinstance(entry, dict) and not form_fault(entry) else None
 
     def save(self, key: str, name: str, entry: LockEntry) -> None:
         """Write an entry, unless it is there."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from swath.model.stage import JSONValue
 
@@ -20,6 +20,35 @@ Item = dict[str, JSONValue]
 LockEntry = dict[str, JSONValue]
 # What a lock item says beside which data it means.
 _NOT_IDENTITY: Final = frozenset({"path", "size", "nfiles", "isexec"})
+
+
+class FormFault(NamedTuple):
+    """Why something is no lock entry: the reason, and the keys of the place in it."""
+
+    text: str
+    keys: tuple[str | int, ...] = ()
+
+
+def form_fault(entry: object) -> FormFault | None:
+    """Why something that was read is no lock entry, as DVC's schema has it; None: it is one.
+
+    Whoever writes a lock by hand, or into a remote, may write anything.
+    """
+    if not isinstance(entry, dict) or "cmd" not in entry:
+        return FormFault("no cmd")
+    if not isinstance(entry["cmd"], str | list):
+        return FormFault("its cmd is no text")
+    for section in ("deps", "outs"):
+        items = entry.get(section, [])
+        if not isinstance(items, list):
+            return FormFault(f"its {section} are no list")
+        for position, item in enumerate(items):
+            if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+                return FormFault(f"one of its {section} has no path", (section, position))
+    params = entry.get("params", {})
+    if not isinstance(params, dict) or not all(isinstance(values, dict) for values in params.values()):
+        return FormFault("its params are no mapping of files to values")
+    return None
 
 
 def can_hash(stage: Stage) -> bool:

@@ -19,6 +19,7 @@ import msgspec
 from swath.errors import UserError
 from swath.model.content import Content
 from swath.model.fragment import FileRecord, Fragment, StageRecord
+from swath.model.lock_entry import form_fault
 from swath.schema.folder_listing import is_path_inside
 from swath.schema.json_values import from_json, to_json
 
@@ -81,7 +82,9 @@ def read_fragment(text: str, where: str) -> Fragment:
     """
     hint = "retry the job that wrote it: it writes its fragment again"
     try:
-        document = msgspec.convert(json.loads(text), _Document)
+        parsed = json.loads(text)
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()  # half characters, and seconds without end
+        document = msgspec.convert(parsed, _Document)
         locks = {name: _read_lock(stage.lock) for name, stage in document.stages.items()}
     except (ValueError, RecursionError) as error:  # what msgspec and json raise are ValueErrors
         raise UserError(f"the fragment {where} is cut off or damaged: {error}", hint=hint) from error
@@ -106,7 +109,12 @@ def read_fragment(text: str, where: str) -> Fragment:
 
 
 def _read_lock(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if value is None else msgspec.convert(from_json(value), dict[str, Any])
+    if value is None:
+        return None
+    entry = msgspec.convert(from_json(value), dict[str, Any])
+    if fault := form_fault(entry):
+        raise ValueError(f"not a lock entry: {fault.text}")
+    return entry
 
 
 def _refuse_paths(files: Mapping[str, FileRecord], where: str) -> None:

@@ -15,6 +15,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from swath.errors import Place, UserError
+from swath.model.lock_entry import form_fault
 from swath.schema import yaml12
 from swath.schema.folded_text import read_text, write_key, write_text
 
@@ -72,12 +73,9 @@ def _read_slowly(text: str, file: str) -> dict[str, LockEntry]:
     for name, entry in stages.items():
         if not isinstance(name, str):
             raise UserError(f"the stage {name} is no text", place=document.place("stages", name), hint=_RESTORE)
-        if not isinstance(entry, dict) or "cmd" not in entry:
-            raise UserError("not a lock entry: no cmd", place=document.place("stages", name), hint=_RESTORE)
-        fault = item_without_path(entry)
-        if fault:
-            message = f"not a lock entry: one of its {fault[0]} has no path"
-            raise UserError(message, place=document.place("stages", name, *fault), hint=_RESTORE)
+        if fault := form_fault(entry):
+            place = document.place("stages", name, *fault.keys)
+            raise UserError(f"not a lock entry: {fault.text}", place=place, hint=_RESTORE)
     return {name: dict(entry) for name, entry in stages.items() if isinstance(entry, dict)}
 
 
@@ -88,19 +86,7 @@ def _parse_entry(block: str, name: str) -> LockEntry | None:
     except UserError:
         return None
     entry = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(entry, dict) or "cmd" not in entry or item_without_path(entry):
-        return None
-    return dict(entry)
-
-
-def item_without_path(entry: LockEntry) -> tuple[str, int] | None:
-    """Where something stands among the deps or outs that names no path."""
-    for section in ("deps", "outs"):
-        items = entry.get(section)
-        for position, item in enumerate(items if isinstance(items, list) else ()):
-            if not isinstance(item, dict) or not isinstance(item.get("path"), str):
-                return section, position
-    return None
+    return None if not isinstance(entry, dict) or form_fault(entry) else dict(entry)
 
 
 def _read_entry(block: str) -> LockEntry | None:
@@ -118,7 +104,7 @@ def _read_entry(block: str) -> LockEntry | None:
             return None
         entry[key] = value
         end = match.end()
-    return entry if "cmd" in entry and end == len(block) and not item_without_path(entry) else None
+    return entry if "cmd" in entry and end == len(block) else None
 
 
 def _read_commands(lines: str) -> list[JSONValue] | None:
@@ -129,7 +115,7 @@ def _read_commands(lines: str) -> list[JSONValue] | None:
 
 def _read_items(lines: str) -> list[JSONValue] | None:
     """Dependencies or outputs; None when any of their lines is something else."""
-    items: list[JSONValue] = []
+    items: list[dict[str, JSONValue]] = []
     item: dict[str, JSONValue] = {}
     end = 0
     for match in _FIELD.finditer(lines):
@@ -142,7 +128,7 @@ def _read_items(lines: str) -> list[JSONValue] | None:
             return None
         item[field] = value
         end = match.end()
-    return items if end == len(lines) else None
+    return [*items] if end == len(lines) and all("path" in item for item in items) else None
 
 
 def _read_field(field: str, text: str) -> JSONValue:
