@@ -405,3 +405,20 @@ def test_python_runs_our_tests_with_the_package_of_this_checkout() -> None:
     import swath
 
     assert Path(str(swath.__file__)).is_relative_to(Path(sys.modules[__name__].__file__ or "").parents[2])
+
+
+def test_the_document_stands_alone_when_dvc_saves_edited_data(tmp_path: Path) -> None:
+    """DVC tells on stdout what it does with a `.dvc` file."""
+    bench = make_repository(
+        tmp_path / "r", {"data": "1", "dvc.yaml": {"stages": {"s": {"cmd": "true", "deps": ["data"]}}}}
+    )
+    bench.command("git", "rm", "-q", "--cached", "data")
+    bench.command("dvc", "add", "-q", "data")
+    bench.commit()
+    (bench.root / "data").unlink()
+    bench.write({"data": "2"})
+
+    document = json.loads(bench.swath("run", "--json", check=True).stdout)
+
+    assert [stage["did"] for stage in document["stages"]] == ["ran"]
+    assert "c81e728d9d4c2f636f067f89cc14862c" in bench.read("data.dvc")

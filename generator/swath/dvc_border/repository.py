@@ -7,6 +7,7 @@ Only what a plan needs is loaded: importing DVC's own `Repo` costs 0.2 s more, s
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from functools import cached_property
 from pathlib import Path
@@ -161,6 +162,7 @@ class Repository:
         if self.home != self.root:  # an export of a revision is no Git repository, and its settings lie at home
             config = {**self.config, "core": {**self.config["core"], "no_scm": True}}
         guard_listings()
+        logging.getLogger("dvc").setLevel(logging.WARNING)  # what DVC is doing would go to stdout, into `--json`
         with translated():
             return Repo(str(self.root), config=config)
 
