@@ -180,6 +180,28 @@ def test_on_a_merged_result_it_stands_on_the_branchs_head(project: Project) -> N
     assert set(collected.recorded.changes.left_out) == {"train", "apart", "use/dvc.yaml:use"}
 
 
+def test_the_way_by_hand_also_brings_a_commit_that_gitlab_merged_itself(project: Project) -> None:
+    """It is on no branch, so no clone has it."""
+    developer = project.developer
+    developer.command("git", "checkout", "-q", "--detach")
+    developer.write({"README": "merged\n"})
+    developer.commit("GitLab's")
+    developer.command("git", "push", "-q", "origin", "HEAD:refs/merge-requests/12/merge")
+    leave(project, ran(project)[1])
+    (note,) = do(project, in_merge_request(project), bot=NOBODY).notes
+    folder = project.folder / "far"
+    developer.command("git", "clone", "-q", "--no-local", project.url, str(folder))
+    fresh = Bench(folder)
+    repository, store = Repository(folder), RemoteStore(Repository(folder))
+    gathered = gather(store, read_origin({"SWATH_PIPELINE": PIPELINE}), None)
+    with pytest.raises(UserError) as caught:
+        write_here(repository, store, gathered)
+    assert caught.value.hint == f"fetch it: git fetch origin {project.commit()}"
+    for line in (line for line in note.splitlines() if line.startswith("  git ")):
+        fresh.command(*line.split())
+    assert fresh.command("git", "rev-parse", "HEAD").stdout.strip() == project.commit()
+
+
 def test_a_failed_pipeline_is_an_experiment_also_on_the_default_branch(project: Project) -> None:
     _, fragments = ran(project, stages=("prepare", "apart"))
     failed = Fragment(project.commit(), "p" * 16, "job train", 1, {"train": StageRecord(None, 3.0, exit=1)})
@@ -309,6 +331,7 @@ def test_without_a_token_nothing_is_pushed_and_the_way_by_hand_is_told(project: 
     assert note == (
         "SWATH_TOKEN is not set: nothing is pushed to Git.\n"
         "The results are in the DVC remote, under swath/4711. Into a clone they come with:\n"
+        f"  git fetch origin {before}\n"
         f"  git checkout {before}\n"
         "  SWATH_PIPELINE=4711 swath job collect --write && dvc pull\n"
         "To have it recorded: set SWATH_TOKEN to a project access token with the scope write_repository "
@@ -480,6 +503,7 @@ def test_where_the_job_token_may_not_push_the_results_stay_in_the_remote(
         f"pushing to {pushed_to}: {served.url}/server.git denies access to the job token (You are not allowed to upload "
         "code.): nothing is pushed to Git.\n"
         "The results are in the DVC remote, under swath/4711. Into a clone they come with:\n"
+        f"  git fetch origin {before}\n"
         f"  git checkout {before}\n"
         "  SWATH_PIPELINE=4711 swath job collect --write && dvc pull\n"
         "To have it recorded: turn on Settings > CI/CD > Job token permissions > Allow Git push requests to the "

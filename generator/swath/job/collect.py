@@ -253,9 +253,10 @@ def _if_unprotected(origin: Origin) -> str:
 def _by_hand(origin: Origin, gathered: Gathered, subfolder: str) -> str:
     where = pipeline_folder(origin.pipeline, subfolder)
     enter = f"  cd {shlex.quote(f'./{subfolder}')}\n" if subfolder else ""
+    commit = gathered.results.commit  # which may be GitLab's own merge, on no branch
     return (
         f"The results are in the DVC remote, under {where}. Into a clone they come with:\n"
-        f"  git checkout {gathered.results.commit}\n{enter}"
+        f"  git fetch origin {commit}\n  git checkout {commit}\n{enter}"
         f"  SWATH_PIPELINE={origin.pipeline} swath job collect --write && dvc pull"
     )
 
@@ -362,9 +363,10 @@ def write_here(repository: Repository, store: Store, gathered: Gathered) -> Chan
     """
     clone = open_clone(repository.root)
     head = commit_id(clone, "HEAD")
-    if head is None or commit_id(clone, gathered.results.commit) is None:
+    commit = gathered.results.commit
+    if head is None or commit_id(clone, commit) is None:
         raise UserError(
-            f"this clone does not have the commit {gathered.results.commit[:12]}", hint="fetch it: git fetch"
+            f"this clone does not have the commit {commit[:12]}", hint=f"fetch it: git fetch origin {commit}"
         )
 
     changes = changes_at(
