@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.output import OutputIsIgnoredError
 from dvc.repo import Repo
 
 from support.plain_repository import make_repository, read_data_files
@@ -129,6 +130,21 @@ def test_data_is_never_written_outside_the_repository(added: Repository, path: s
         "  correct `path` or `wdir`, or bring the data by hand"
     )
     assert not list(added.root.parent.glob("*escaped*"))
+
+
+@pytest.mark.parametrize("path", [".git/hooks/post-checkout", ".dvc/config.local", "sub/.git/config"])
+def test_data_is_never_written_into_what_is_gits_or_dvcs_own(added: Repository, path: str) -> None:
+    """As in DVC; the settings name programs, and a hook is one."""
+    out = {"path": path, "hash": "md5", "md5": hashlib.md5(b"one").hexdigest(), "size": 3}
+    (added.root / "sub/file.dvc").write_text(yaml.safe_dump({"outs": [out], "wdir": ".."}))
+    with Repo(str(added.root)) as repo, pytest.raises(OutputIsIgnoredError):
+        repo.checkout()
+    with pytest.raises(UserError) as caught:
+        up_to_date(added)
+    assert str(caught.value) == (
+        f"sub/file.dvc:2: outs[0]: {path} lies in a folder that is not the user's\n  correct `path` or `wdir`"
+    )
+    assert not (added.root / path).exists()
 
 
 @pytest.mark.parametrize("place", ["cache", "remote", "lock"])

@@ -166,6 +166,13 @@ BAD: dict[str, tuple[str, str]] = {
             "  let the stage write elsewhere"
         ),
     ),
+    "out in a repository below": (
+        ("stages:\n  a: {cmd: x, outs: [sub/.git/hooks/post-checkout]}\n"),
+        (
+            "dvc.yaml:2: stages.a: stage a: the output sub/.git/hooks/post-checkout lies in a folder that is not the user's\n"
+            "  let the stage write elsewhere"
+        ),
+    ),
     "vars missing file": (
         ("vars:\n  - no.yaml\nstages:\n  a: {cmd: x}\n"),
         ("dvc.yaml:1: vars: 'no.yaml' does not exist\n  correct `vars`, or bring the file back (git checkout)"),

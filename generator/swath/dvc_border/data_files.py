@@ -10,7 +10,7 @@ from swath.dvc_border.sound_listings import RefusedListingError
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, Place, UserError
 from swath.model.content import content_from_lock_item
-from swath.schema.folder_listing import is_path_inside
+from swath.schema.folder_listing import is_path_inside, is_private
 from swath.schema.yaml12 import Document
 
 if TYPE_CHECKING:
@@ -91,9 +91,13 @@ def read_data_file(repository: Repository, file: str) -> Iterable[DataOutput]:
         path = item.get("path") if isinstance(item, dict) else None
         if not isinstance(item, dict) or not isinstance(path, str):
             raise UserError("an entry of `outs` has a path", place=document.place("outs", position))
+        place = posixpath.normpath(posixpath.join(folder, path))
+        if is_private(place):  # DVC refuses it too; a hook would run with the user's next Git command
+            message = f"{place} lies in a folder that is not the user's"
+            raise UserError(message, place=document.place("outs", position), hint="correct `path` or `wdir`")
         yield DataOutput(
             file,
-            posixpath.normpath(posixpath.join(folder, path)),
+            place,
             content_from_lock_item(item),
             imported=bool(deps) or bool(value.get("frozen")),
             cache=bool(item.get("cache", True)),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.cache import Cache
@@ -18,6 +17,7 @@ from swath.files.copying import copy_file
 from swath.model.content import Content
 from swath.model.fragment import FileRecord, Fragment, fragment_path
 from swath.record.merge import fault_of
+from swath.schema.folder_listing import is_private
 from swath.schema.fragment_text import read_fragment, write_fragment
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def put_files(repository: Repository, store: RemoteStore, files: Mapping[str, Fi
     cache = Cache(repository, Hasher(repository))
     for path, file in wanted.items():
         target = repository.root / path
-        if not target.resolve().is_relative_to(repository.root) or {".git", ".dvc"} & {*PurePosixPath(path).parts}:
+        if not target.resolve().is_relative_to(repository.root) or is_private(path):
             raise UserError(f"a fragment names the file {path!r}, outside the checkout", hint="start a new pipeline")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")

@@ -22,6 +22,7 @@ from swath.load.one_word import one_word_findings
 from swath.load.template_errors import template_findings, vars_error
 from swath.model.graph import StageGraph, build_graph
 from swath.model.stage import Dependency, JSONValue, Output, OutputKind, ParamsRead, Stage
+from swath.schema.folder_listing import is_private
 from swath.schema.yaml12 import Document
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from swath.dvc_border.data_files import DataOutput
     from swath.dvc_border.repository import Repository
 
-_PRIVATE: Final = frozenset({".dvc", ".git", ".hg"})
 _OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = ("outs", "metrics", "plots")
 
 
@@ -359,7 +359,7 @@ def _check_output(stage: Stage, path: str) -> None:
     if _is_workflow_file(path) or f"{stage.file}/".startswith(f"{path}/") or path == ".":
         message = f"stage {stage.name}: the output {path} would replace {stage.file}, or a file like it"
         raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
-    if path.partition("/")[0] in _PRIVATE:
+    if is_private(path):
         message = f"stage {stage.name}: the output {path} lies in a folder that is not the user's"
         raise UserError(message, place=stage.place, hint="let the stage write elsewhere")
     if any(dep.path == path for dep in stage.deps):

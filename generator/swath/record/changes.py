@@ -23,7 +23,7 @@ from swath.load.made_files import own_files
 from swath.load.workflows import Loaded, load_workflows, read_outputs
 from swath.model.lock_entry import items_by_path
 from swath.plan.decide import decide_stage
-from swath.schema.folder_listing import is_path_inside
+from swath.schema.folder_listing import is_path_inside, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -261,7 +261,7 @@ def _by_place(results: Results) -> dict[str, list[str]]:
 
 
 def _is_inside(path: str) -> bool:
-    return is_path_inside(path) and ".git" not in path.split("/")
+    return is_path_inside(path) and not is_private(path)
 
 
 def _ignores(at: _Head, results: Results) -> dict[str, bytes]:

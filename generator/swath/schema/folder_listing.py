@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HASH: Final = re.compile(r"[0-9a-f]{32}")
 _NOT_NAMES: Final = frozenset({"", ".", ".."})
+_PRIVATE: Final = frozenset({".dvc", ".git", ".hg"})
 
 
 class FileHash(NamedTuple):
@@ -75,6 +76,14 @@ def is_path_inside(path: str) -> bool:
     JSON can say half characters that no file system has; one that stands for a byte that is not UTF-8 is fine.
     """
     return "\0" not in path and not _NOT_NAMES.intersection(path.split("/")) and _encodes(path, "surrogateescape")
+
+
+def is_private(path: str) -> bool:
+    """Whether it lies in what is Git's, DVC's or Mercurial's own, at any level: hooks, settings that name programs.
+
+    Source: DVC 3.67.1 `ignore.py: DvcIgnoreFilter.__init__`, whose default patterns hold at any level, read 2026-11-28.
+    """
+    return not _PRIVATE.isdisjoint(path.split("/"))
 
 
 def _file(item: object, *, cloud: bool) -> FileHash:

@@ -20,14 +20,13 @@ from swath.errors import UserError
 from swath.model.content import Content
 from swath.model.fragment import FileRecord, Fragment, StageRecord
 from swath.model.lock_entry import form_fault
-from swath.schema.folder_listing import is_path_inside
+from swath.schema.folder_listing import is_path_inside, is_private
 from swath.schema.json_values import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION: Final = 1
-_RESERVED: Final = frozenset({".git", ".dvc"})  # hooks, and programs that DVC's settings name
 
 
 class _Stage(msgspec.Struct):
@@ -120,7 +119,7 @@ def _read_lock(value: dict[str, Any] | None) -> dict[str, Any] | None:
 def _refuse_paths(files: Mapping[str, FileRecord], where: str) -> None:
     """Whoever may write into the remote chooses the paths: check them before anybody joins them to a folder."""
     for path, file in files.items():
-        if not is_path_inside(path) or _RESERVED.intersection(path.split("/")):
+        if not is_path_inside(path) or is_private(path):
             message = f"the fragment {where} names the file {path!r}, which no stage may write"
             raise UserError(message, hint="see who can write into the DVC remote, then start a new pipeline")
         if file.text is None and not Content(file.md5).is_object:
