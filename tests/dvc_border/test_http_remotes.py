@@ -194,3 +194,21 @@ def test_all_files_are_listed_with_sizes_and_ages(bench: Bench) -> None:
     assert found["swath/7/1/job.json"].size == 2
     here.files.remove(list(found))
     assert stored_files(here.files) == []
+
+
+def test_what_others_have_changed_since_a_listing_is_seen(bench: Bench) -> None:
+    ours, theirs = store(bench).files, store(bench).files
+    theirs.write("swath/1/a.json", b"1")
+    assert [(each.path, each.size) for each in stored_files(ours)] == [("swath/1/a.json", 1)]
+    theirs.write("swath/1/a.json", b"longer")
+    theirs.write("swath/1/b.json", b"2")
+    theirs.write("swath/2/a.json", b"3")
+    assert [(each.path, each.size) for each in stored_files(ours)] == [
+        ("swath/1/a.json", 6), ("swath/1/b.json", 1), ("swath/2/a.json", 1),
+    ]  # fmt: skip
+    theirs.write("swath/1/c.json", b"4")
+    assert ours.names(["swath/1"]) == [["a.json", "b.json", "c.json"]]
+    theirs.write("swath/1/a.json", b"longer than that")
+    assert ours.read("swath/1/a.json") == b"longer than that"
+    theirs.remove(["swath/1/a.json"])
+    assert ours.read("swath/1/a.json") is None

@@ -18,6 +18,8 @@ import uuid
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fsspec.dircache import DirCache  # type: ignore[import-untyped]
+
 from swath.dvc_border.patience import GivenUpError, Patience, Pulse, is_no_space, try_patiently
 from swath.dvc_border.translate import translated
 from swath.errors import PassingFaultError, SwathError, UserError
@@ -119,7 +121,7 @@ class RemoteFiles:
             return []
         return try_patiently(
             items,
-            lambda item, pulse: work(self._file_system, item, pulse),
+            lambda item, pulse: work(_without_memory(self._file_system), item, pulse),
             jobs=self.jobs,
             patience=self._patience,
             is_lasting=_is_lasting,
@@ -351,6 +353,14 @@ class RemoteFiles:
     def is_flat(self) -> bool:
         """Whether it is a store of objects, where one long listing is cheaper than many short ones."""
         return self.protocol not in _HALF_FILES
+
+
+def _without_memory(fs: Any) -> Any:
+    """The file system, which asks each time: what it has listed once, others may have changed since."""
+    cache = getattr(getattr(fs, "fs", None), "dircache", None)
+    if isinstance(cache, DirCache):
+        cache.use_listings_cache = False
+    return fs
 
 
 def _unlink(path: str | None) -> None:
