@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.repositories import make_repository
 from swath.cli.trust import trust_checkout
 
 NAMES = ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0")
@@ -41,8 +42,18 @@ def test_git_works_in_the_checkout_of_another_user(checkout: Path) -> None:
 def test_settings_of_the_environment_stay_as_they_are(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in zip(NAMES, ("1", "user.name", "me"), strict=True):
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GIT_CONFIG_KEY_1", "")  # so that both are put back
+    monkeypatch.setenv("GIT_CONFIG_VALUE_1", "")
     trust_checkout()
-    assert [os.environ[name] for name in NAMES] == ["1", "user.name", "me"]
+    assert [os.environ[name] for name in NAMES] == ["2", "user.name", "me"]
+    assert git_status(checkout).returncode == 0
+
+
+def test_settings_that_git_cannot_read_are_left_to_it(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "many")
+    trust_checkout()
+    assert os.environ["GIT_CONFIG_COUNT"] == "many"
+    assert "bogus count" in git_status(checkout).stderr
 
 
 def test_a_second_call_changes_nothing(checkout: Path) -> None:
@@ -50,3 +61,26 @@ def test_a_second_call_changes_nothing(checkout: Path) -> None:
     once = dict(os.environ)
     trust_checkout()
     assert dict(os.environ) == once
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="SKIPPED LOUDLY: only root can give a checkout to another user")
+@pytest.mark.parametrize("words", [("lint",), ("compile", "--no-remote")])
+def test_what_a_job_does_is_the_same_in_the_checkout_of_another_user(tmp_path: Path, words: tuple[str, ...]) -> None:
+    stages = {"made": {"cmd": "swath exec made", "deps": ["services/made"], "outs": ["out"]}}
+    service = {"name": "made", "kind": "processing", "description": "M.", "entrypoint": ["true"], "parameters": []}
+    files = {
+        "dvc.yaml": {"stages": stages},
+        "services/made/service.yaml": service,
+        "services/made/Dockerfile": "FROM x\nCOPY late /\n",
+    }
+    bench = make_repository(tmp_path / "repo", files)
+    bench.write({"services/made/service.yaml": {**service, "image": {"build": "."}}})
+    bench.commit("image")
+    bench.write({"services/made/late": ""})  # Git does not have it: a finding
+    ours = bench.swath(*words, GITLAB_CI="true", HOME=str(tmp_path))
+    for path in (bench.root, *bench.root.rglob("*")):
+        os.lchown(path, 1234, 1234)
+    theirs = bench.swath(*words, GITLAB_CI="true", HOME=str(tmp_path))
+    assert (theirs.returncode, theirs.stdout, theirs.stderr) == (ours.returncode, ours.stdout, ours.stderr)
+    outside = bench.swath(*words, HOME=str(tmp_path))
+    assert (outside.stdout, outside.stderr) != (ours.stdout, ours.stderr)  # Git's own rule holds there

@@ -9,13 +9,28 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from swath.dvc_border.repository import Repository
 
-_TRUST: Final = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+_KEY: Final = "safe.directory"
 
 
 def trust_checkout() -> None:
-    """Let the Git commands of this process work there, unless its settings come from the environment already."""
-    if "GIT_CONFIG_COUNT" not in os.environ:
-        os.environ.update(_TRUST)
+    """Let the Git commands of this process work there, beside what settings its environment has already."""
+    said = os.environ.get("GIT_CONFIG_COUNT") or "0"
+    if not (said.isascii() and said.isdigit()):  # Git says what is wrong
+        return
+    count = int(said)
+    if (_KEY, "*") in (
+        (os.environ.get(f"GIT_CONFIG_KEY_{n}"), os.environ.get(f"GIT_CONFIG_VALUE_{n}")) for n in range(count)
+    ):
+        return
+    os.environ.update(
+        {"GIT_CONFIG_COUNT": str(count + 1), f"GIT_CONFIG_KEY_{count}": _KEY, f"GIT_CONFIG_VALUE_{count}": "*"}
+    )
+
+
+def trust_checkout_of_job() -> None:
+    """The same in GitLab's jobs alone: elsewhere Git's rule about other users' repositories holds."""
+    if os.environ.get("GITLAB_CI"):
+        trust_checkout()
 
 
 def keep_checkout_open(repository: Repository) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from swath.cli.options import json_option, open_repository, refuse_together, targets_argument
-from swath.cli.trust import keep_checkout_open
+from swath.cli.trust import keep_checkout_open, trust_checkout_of_job
 from swath.cli.visible_streams import document_stream
 from swath.job.origin import is_from_fork
 from swath.job.pipeline import CompileOptions, compile_pipeline
@@ -54,6 +54,7 @@ def compile(  # noqa: A001 - the command's name
     if output == "":
         raise click.UsageError("-o needs a file's name; -: stdout")
     target = Path(output).absolute() if output not in {None, "-"} else None
+    trust_checkout_of_job()
     repository, below = open_repository()
     keep_checkout_open(repository)
     fork = is_from_fork(os.environ)

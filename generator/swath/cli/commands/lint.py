@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swath.cli.options import json_option, open_repository
+from swath.cli.trust import trust_checkout_of_job
 from swath.cli.visible_console import visible_console
 from swath.cli.visible_streams import document_stream
 from swath.errors import EXIT_OK, UserError
@@ -32,6 +33,7 @@ def lint(*, as_json: bool, fix: bool) -> int:
 
     Reports everything at once. Exits with 1 when there are errors, with 0 when there are only warnings.
     """
+    trust_checkout_of_job()
     repository, _ = open_repository()
     facts = read_facts(repository)
     problems = check_facts(facts)
