@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.repositories import make_repository
-from swath.clean.revisions import server_name, server_names
+from swath.clean.revisions import in_work_tree, server_name, server_names
 
 NAME = "gitlab.example.com/group/sub/project"
 
@@ -44,3 +44,22 @@ def test_a_job_reaches_its_own_server_by_another_address(tmp_path: Path) -> None
     job = {"CI_PROJECT_PATH": "group/sub/project", "CI_PROJECT_URL": "https://gitlab.example.com/group/sub/project"}
     assert server_names(repository.root, job) == ["github.com/group/sub/project", NAME]
     assert server_names(repository.root, {}) == ["github.com/group/sub/project", "inside/group/sub/project"]
+
+
+def test_what_another_program_locks_up_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("other.lock", "dvc.lock"):
+        (tmp_path / name).write_text("")
+
+    def closed(path: Path, **_: object) -> str:
+        if path.name == closed_name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return "x"
+
+    monkeypatch.setattr(Path, "read_text", closed)
+    closed_name = "other.lock"
+    assert [(each.path, each.place) for each in in_work_tree(tmp_path, Path("/top"))] == [
+        ("dvc.lock", f"the work tree of {tmp_path}")
+    ]
+    closed_name = "dvc.lock"
+    with pytest.raises(PermissionError):
+        list(in_work_tree(tmp_path, tmp_path))

@@ -159,7 +159,7 @@ class _Named:
         found, top = self._references, self._top
         add_sources(found, committed(top, self._since), self._seen)
         for tree in work_trees(top):
-            add_sources(found, in_work_tree(tree), self._seen)
+            add_sources(found, in_work_tree(tree, top), self._seen)
             found.values.update(linked_values(tree, self._repository.cache_dir))
             for text in _journals(tree):
                 found.add_text(text)

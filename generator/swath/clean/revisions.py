@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -155,7 +155,7 @@ def committed(top: Path, since: float) -> Iterator[Source]:
     blobs = {blob: (path, commit[:12], True) for commit in commits for blob, path in _of_tree(top, commit)}
     for tree in work_trees(top):
         for blob, path in _of_index(tree):
-            blobs.setdefault(blob, (path, "the index", True))
+            blobs.setdefault(blob, (path, _in_words("the index", tree, top), True))
     for blob, path in _of_history(top, commits, since):
         blobs.setdefault(blob, (path, "the history", False))
     yield from _texts(top, blobs)
@@ -251,15 +251,32 @@ def _texts(top: Path, blobs: dict[str, tuple[str, str, bool]]) -> Iterator[Sourc
         position = end + 1 + size + 1
 
 
-def in_work_tree(top: Path) -> Iterator[Source]:
-    """Locks and `.dvc` files as they are in the work tree, committed or not, ignored or not."""
-    for folder, folders, names in os.walk(top):
+def _in_words(what: str, tree: Path, top: Path) -> str:
+    return what if tree == top else f"{what} of {tree}"
+
+
+def in_work_tree(tree: Path, top: Path) -> Iterator[Source]:
+    """Locks and `.dvc` files as they are in a work tree, committed or not, ignored or not.
+
+    Args:
+        top: of the work tree that we are in.
+
+    Raises:
+        OSError: one that DVC would read cannot be read.
+    """
+    for folder, folders, names in os.walk(tree):
         folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
         for name in names:
             path = os.path.join(folder, name)
             if names_data(name) and os.path.isfile(path):
-                with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                    yield Source(os.path.relpath(path, top), "the work tree", file.read())
+                source = Source(os.path.relpath(path, tree), _in_words("the work tree", tree, top), "")
+                try:
+                    text = Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+                except OSError:
+                    if source.is_ours:
+                        raise
+                    continue  # another program's
+                yield replace(source, text=text)
 
 
 def linked_values(top: Path, cache: str) -> Iterator[str]:
