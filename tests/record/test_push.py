@@ -284,6 +284,8 @@ def test_hooks_of_the_checkout_do_not_run(served: GitServer, bench: Bench, clone
     ("url", "plain"),
     [
         ("https://user:secret@git.example/p.git", "https://git.example/p.git"),
+        ("https://user:se@cr@et@git.example/p.git", "https://git.example/p.git"),
+        ("HTTPS://user:secret@git.example/p.git", "HTTPS://git.example/p.git"),
         ("https://git.example/a@b.git", "https://git.example/a@b.git"),
         ("ssh://git@git.example/p.git", "ssh://git@git.example/p.git"),
         ("/srv/p.git", "/srv/p.git"),

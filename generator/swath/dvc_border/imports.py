@@ -81,7 +81,7 @@ class ImportStore:
             self._adopt(path, source)
 
     def _fault(self, source: ImportSource, error: Exception) -> PassingFaultError:
-        said = re.sub(r"//[^/@ ]*@", "//", f"{error.__cause__ or error}")
+        said = re.sub(r"//[^/ ]*@", "//", f"{error.__cause__ or error}")
         message = f"{self._data.file}: {source.path} of {_clean(source.url)} cannot be had: {said}"
         hint = "may this project read it (its Settings > CI/CD > Job token permissions), and was it pushed (dvc push)?"
         return PassingFaultError(f"{message}\n  {hint}")

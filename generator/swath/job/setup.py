@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from swath.emit.job import Version
 
 _ADDRESS: Final = re.compile(
-    r"(?:(?P<scheme>https?)://(?:[^/@]*@)?(?P<web>[^/@]+)/|(?:ssh://(?:[^/@]*@)?|[^/@:]+@)(?P<host>[^/:]+)(?::\d+)?[/:])"
+    r"(?:(?P<scheme>https?)://(?:[^/]*@)?(?P<web>[^/@]+)/|(?:ssh://(?:[^/@]*@)?|[^/@:]+@)(?P<host>[^/:]+)(?::\d+)?[/:])"
     r"(?P<path>.+?)(?:\.git)?/?"
 )
 

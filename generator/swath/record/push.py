@@ -111,7 +111,7 @@ class Server:
 
 def without_credentials(url: str) -> str:
     """The address without a user and a password."""
-    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@", r"\1", url) if url.startswith("http") else url
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/]*@", r"\1", url) if url.lower().startswith("http") else url
 
 
 def find_ref(clone: Clone, server: Server, ref: str) -> str | None:
@@ -226,7 +226,7 @@ def _environ(server: Server) -> Mapping[str, str]:
 def _error(server: Server, what: str, said: str) -> Exception:
     """What Git said as one of ours; what it quoted of secrets is taken out."""
     text = said.replace(server.token, "[masked]") if server.token else said
-    text = re.sub(r"://[^/\s@]*@", "://", text).strip()
+    text = re.sub(r"://[^/\s]*@", "://", text).strip()
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip() and line.strip() != "Done"), "")
     low = _NAMES.sub("", text.lower())
     if _REJECTED.search(low) and not _ILL.search(low):

@@ -262,6 +262,7 @@ def test_results_that_the_new_lines_make_stale_are_told(bench: Bench) -> None:
     ("address", "page"),
     [
         ("https://me:glpat-secret@gitlab.example.com:8443/a/b/c.git", "https://gitlab.example.com:8443/a/b/c"),
+        ("https://me:gl@pat@gitlab.example.com/a/b", "https://gitlab.example.com/a/b"),
         ("http://gitlab.lan/a/b", "http://gitlab.lan/a/b"),
         ("ssh://git@gitlab.example.com:2222/a/b.git", "https://gitlab.example.com/a/b"),
         ("git@gitlab.example.com:a/b.git", "https://gitlab.example.com/a/b"),
