@@ -82,8 +82,13 @@ def test_a_line_that_was_cut_inside_a_letter_is_left_out(tmp_path: Path, journal
 
 
 @pytest.mark.parametrize(
-    "line", ["[]", "5", "{}", '{"version": 2, "file": "f"}', '{"version": 1}', '{"version": 1, "file": 3}']
-)
+    "line",
+    [
+        "[]", "5", "{}", '{"version": 2, "file": "f"}', '{"version": 1}', '{"version": 1, "file": 3}', "[" * 99_999,
+        '{"version": 1, "file": [], "key": "a", "entry": {}}', '{"version": 1, "file": "f", "key": {}, "entry": {}}',
+        '{"version": 1, "file": "f", "key": "a", "entry": 5}', '{"version": 1, "file": "f", "key": "a", "entry": {"$int": 5}}',
+    ],
+)  # fmt: skip
 def test_lines_of_another_form_are_left_out(tmp_path: Path, journal: Journal, line: str) -> None:
     journal.append(stage("a"), A)
     journal.close()

@@ -44,9 +44,10 @@ class Journal:
         for line in filter(None, lines):
             try:
                 record = json.loads(line)
-                if isinstance(record, dict) and record.get("version") == _VERSION and record.keys() >= _KEYS:
-                    entries.setdefault(record["file"], {})[record["key"]] = from_json(record["entry"])
-            except ValueError:
+                entry = from_json(record["entry"]) if _is_ours(record) else None
+                if isinstance(entry, dict):
+                    entries.setdefault(record["file"], {})[record["key"]] = entry
+            except (ValueError, RecursionError):
                 continue
         return entries
 
@@ -100,3 +101,10 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _is_ours(record: object) -> bool:
+    """Whether a line has the form that we write: services can write into the folder as well."""
+    if not isinstance(record, dict) or record.get("version") != _VERSION or not record.keys() >= _KEYS:
+        return False
+    return isinstance(record["file"], str) and isinstance(record["key"], str)
