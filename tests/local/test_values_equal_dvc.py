@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from dvc.utils.serialize import loads_yaml
 
-from support.repositories import Bench, make_repository
+from support.repositories import CLEAN, Bench, make_repository
 
 YAML: Final = [
     "{0: cat, 1: dog}", "{a: {1: x, 2: {3: [4, {5: 6}]}}}", "{true: a, false: b}", "{~: a}", "{1.5: a, 1e3: b, .inf: c}",
@@ -124,6 +124,19 @@ def test_the_revision_is_unchanged(both: tuple[Bench, Bench]) -> None:
     document = json.loads(ours.swath("plan", "--rev", "HEAD", "--json", check=True).stdout)
 
     assert {stage["decision"] for stage in document["stages"]} == {"unchanged"}
+
+
+def test_a_command_with_several_blanks_at_column_80_runs_once(tmp_path: Path) -> None:
+    """DVC folds it, reads another one, and runs it for ever."""
+    command = f"echo {'a' * 65}   --lr 0.1 {'b' * 40}"
+    stages = {"s": {"cmd": command, "deps": ["d"]}, "t": {"cmd": "true", "deps": ["d"], "params": ["v"]}}
+    files = {"d": "1", "params.yaml": {"v": command}, "dvc.yaml": json.dumps({"stages": stages})}
+    bench = make_repository(tmp_path / "r", files)
+    bench.swath("run", "-q", check=True)
+
+    assert "nothing to do" in bench.swath("run", check=True).stderr
+    assert bench.dvc_status() == CLEAN
+    assert bench.lock()["s"]["cmd"] == bench.lock()["t"]["params"]["params.yaml"]["v"] == command
 
 
 def test_nested_tuples_run_once(tmp_path: Path) -> None:

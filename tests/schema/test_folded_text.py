@@ -54,7 +54,10 @@ def _in_a_lock(text: str) -> str:
 @example("- " + "a" * 69 + "  b c")
 @example("python a.py \\\n  --first 1 \\\n  --second 2\npython b.py\n" * 3)
 def test_writes_what_ruamel_yaml_writes(text: str) -> None:
-    assert folded_text.write_text(text, 9, 6) == _in_a_lock(text)
+    theirs = _in_a_lock(text)
+    is_kept = loads_yaml(f"a: {theirs}")["a"] == text  # blanks are lost where it folds behind several
+
+    assert folded_text.write_text(text, 9, 6) == (theirs if is_kept else text)
 
 
 @settings(max_examples=200, deadline=None)

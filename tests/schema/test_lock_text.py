@@ -66,8 +66,40 @@ def _document(entries: object) -> dict[str, object]:
 def test_writes_what_dvc_writes(entries: dict[str, lock_text.LockEntry]) -> None:
     if not entries:
         return
+    text, theirs = lock_text.write_lock(entries), dumps_yaml(_document(entries))
 
-    assert lock_text.write_lock(entries) == dumps_yaml(_document(entries))
+    assert text == theirs or not _is_kept_by_dvc(_document(entries))
+
+
+def _is_kept_by_dvc(document: dict[str, object]) -> bool:
+    """Whether DVC reads what it wrote: it loses blanks where it folds and a lone U+0085, and breaks long keys."""
+    try:
+        return bool(loads_yaml(dumps_yaml(document)) == document)
+    except ScannerError:
+        return False
+
+
+WORDS_WITH_BLANKS = "echo " + "a" * 65 + "   --lr 0.1 " + "b" * 40
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"cmd": WORDS_WITH_BLANKS},
+        {"cmd": ["true", WORDS_WITH_BLANKS]},
+        {"cmd": "x", "params": {"params.yaml": {"v": WORDS_WITH_BLANKS, WORDS_WITH_BLANKS: [1]}}},
+        {"cmd": "x", "params": {"params.yaml": {"word " * 20 + "end": 1}}},
+        {"cmd": "x", "deps": [{"path": WORDS_WITH_BLANKS, "md5": "0" * 32}]},
+    ],
+)
+@pytest.mark.parametrize("name", ["s", f"s@{WORDS_WITH_BLANKS}", f"s@{'word ' * 20}end"])
+def test_no_blank_is_lost_where_dvc_loses_it(name: str, entry: lock_text.LockEntry) -> None:
+    """DVC runs a stage with such a command for ever."""
+    text = lock_text.write_lock({"first": {"cmd": "y"}, name: entry})
+
+    assert loads_yaml(text)["stages"][name] == entry
+    assert lock_text.read_lock(text, "dvc.lock")[name] == entry
+    assert loads_yaml(lock_text.render_run_cache_entry(entry)) == entry
 
 
 @settings(max_examples=150, deadline=None)
@@ -88,7 +120,9 @@ def test_reads_what_dvc_reads(entries: dict[str, lock_text.LockEntry]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(NAMES, ENTRIES)
 def test_the_run_cache_has_the_same_form(name: str, entry: lock_text.LockEntry) -> None:
-    assert lock_text.render_run_cache_entry(entry) == dumps_yaml(entry)
+    text, theirs = lock_text.render_run_cache_entry(entry), dumps_yaml(entry)
+
+    assert text == theirs or not _is_kept_by_dvc(entry)
 
 
 @settings(max_examples=100, deadline=None)

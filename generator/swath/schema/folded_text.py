@@ -2,6 +2,7 @@
 
 Nearly every command of `swath exec` passes column 80, and ruamel.yaml needs about 1 ms for an entry that has one. Here
 are its three styles for one value (plain, single-quoted, double-quoted); None means that only a YAML library can tell.
+A plain line that ruamel.yaml would fold behind several blanks is not folded: no reader gets these blanks back.
 Versions of ruamel.yaml fold differently, so the installed one, which DVC uses too, is compared once.
 
 Source: ruamel.yaml 0.19.1 `emitter.py`, read 2026-11-28.
@@ -136,6 +137,8 @@ def _folded_plain(text: str, column: int, indent: int) -> str:
             column = indent
             continue
         if run[0] != " " and column + len(run) > _WIDTH and column > indent:  # the blank before it stays on its line
+            if parts and parts[-1].startswith("  "):
+                return text  # several would be lost: DVC reads its own text as another command, and runs it for ever
             parts.append(line_break)
             column = indent
         parts.append(run)

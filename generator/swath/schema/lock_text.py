@@ -3,7 +3,7 @@
 A lock is data; DVC writes it with ruamel.yaml. Both directions have a quick path for the plain form that nearly all
 entries have, and fall back, entry by entry, to a real YAML library for whatever else there is. What is written is the
 same text that DVC writes for the same data (a property test compares), so `dvc repro` and Swath can take turns on one
-file without noise in its history.
+file without noise in its history. Only where DVC's text is read as something else, by DVC too, are lines not folded.
 
 9,902 entries with commands of 150 characters: 0.2 s to write and 0.3 s to read; ruamel.yaml writes them in 9 s.
 """
@@ -33,6 +33,7 @@ _SECTION: Final = re.compile(r"    (cmd|deps|outs):(?: (.*(?:\n {5,}.*)*))?\n((?
 _FIELD: Final = re.compile(r"    (- |  )(path|hash|md5|size|nfiles|isexec): (.*(?:\n {7,}.*)*)\n")
 _COMMAND: Final = re.compile(r"    - (.*(?:\n {5,}.*)*)\n")
 _RESTORE: Final = "restore it from Git (git checkout -- FILE), or delete it to run everything again"
+_NO_FOLDING: Final = 2**31
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]*")
 
 
@@ -152,11 +153,24 @@ def render_entry(name: str, entry: LockEntry) -> str:
 
 
 def render_document(document: Mapping[str, JSONValue]) -> str:
-    """A document as DVC writes it (lock files, run-cache entries)."""
+    """A document as DVC writes it (lock files, run-cache entries); without folding where DVC's text is another one.
+
+    ruamel.yaml loses blanks where it folds behind several, and cannot read a long key that it has folded.
+    """
+    text = _dumped(document)
+    try:
+        is_same = yaml12.parse(text, "") == document
+    except UserError:
+        is_same = False
+    return text if is_same else _dumped(document, width=_NO_FOLDING)
+
+
+def _dumped(document: Mapping[str, JSONValue], *, width: int | None = None) -> str:
     from ruamel.yaml import YAML  # 60 ms, and only unusual entries need it
 
     writer = YAML()
     writer.default_flow_style = False
+    writer.width = width
     stream = StringIO()
     writer.dump(document, stream)
     return stream.getvalue()
