@@ -122,3 +122,23 @@ def test_an_error_about_an_argument_is_visible(
     monkeypatch.chdir(bench.root)
     assert main(["plan", "no\x1b[2J\udcff"]) == 1
     assert "no\\x1b[2J\\udcff" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_nobody(tmp_path: Path, closed: str) -> None:
+    """Such as under a daemon; and what a stage says goes into none of the files that are open."""
+    bench = make_repository(
+        tmp_path, {"dvc.yaml": {"stages": {"a": {"cmd": "echo 1 > out; echo said", "outs": ["out"]}}}}
+    )
+    for command, code in (("plan", 0), ("run", 0), ("plan no-such-stage", 1)):
+        script = f"{BIN}/swath {command} {closed}"
+        result = subprocess.run(["sh", "-c", script], cwd=bench.root, check=False, capture_output=True, timeout=60)
+        assert (result.returncode, b"bug in Swath" in result.stderr) == (code, False)
+    assert (bench.root / "out").read_text() == "1\n"
+
+
+def test_a_message_that_nobody_can_write_leaves_the_exit_code(tmp_path: Path) -> None:
+    bench = make_repository(tmp_path, {"dvc.yaml": {"stages": {"a": {"cmd": "true", "deps": ["in"]}}}})
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([f"{BIN}/swath", "run"], cwd=bench.root, check=False, stderr=full, timeout=60)
+    assert result.returncode == 75

@@ -116,7 +116,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _tell(fault: SwathError) -> int:
-    with contextlib.suppress(BrokenPipeError):  # who reads may have gone; the exit code tells
+    with contextlib.suppress(OSError):  # who reads may have gone, or has no space; the exit code tells
         print(f"swath: {fault}", file=sys.stderr, flush=True)
     return fault.exit_code
 

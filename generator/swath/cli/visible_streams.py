@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -44,18 +45,31 @@ class VisibleStream:
 
 @contextlib.contextmanager
 def visible_streams() -> Iterator[None]:
-    """Within the block all text for stdout and stderr is made visible, and what the terminal cannot show is escaped."""
+    """Within the block all text for stdout and stderr is made visible, and what the terminal cannot show is escaped.
+
+    Both are there, also where the process was started with one closed.
+    """
     before = sys.stdout, sys.stderr
-    for stream in before:
+    streams = tuple(stream or _to_nobody(number) for number, stream in enumerate(before, 1))
+    for stream in streams:
         if isinstance(stream, io.TextIOWrapper):  # a Latin-1 terminal has no box characters
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = around = tuple(map(VisibleStream, before))
+    sys.stdout, sys.stderr = around = tuple(map(VisibleStream, streams))
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
         for each in around:
             each.is_over = True
+
+
+def _to_nobody(number: int) -> TextIO:
+    """A stream for a file descriptor that is closed. It gets open too, or the next file that is opened would be it."""
+    try:
+        os.fstat(number)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def document_stream(stream: TextIO | None = None) -> TextIO:
