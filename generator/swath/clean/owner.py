@@ -72,9 +72,11 @@ def check_owner(files: RemoteFiles, place: str, owner: Owner, *, claims: bool) -
 
 
 def _elsewhere(place: str, found: Cleaning, owner: Owner) -> UserError:
-    theirs = " or ".join(" and ".join(each) or "a clone without a Git server" for each in found.servers) or "nothing"
+    theirs = " or ".join(" and ".join(each) or "a clone without a Git server" for each in found.servers)
     ours = ", ".join(owner.servers) or "none"
-    message = f"{place} belongs to the repository of {theirs}; the Git servers of this clone: {ours}"
+    message = (
+        f"{place} belongs to the repository of {theirs or 'an unknown clone'}; the Git servers of this clone: {ours}"
+    )
     hint = (
         "a fork does not know what the original names: clean it in a clone of that, or add it (git remote add); "
         "if it is the same repository by another address, say so: --claim"
