@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,28 @@ def test_secrets_are_masked_in_logs(tmp_path: Path) -> None:
         "b.log": b"nothing\n",
     }
     mask(tmp_path / "none", ["glpat-1234567"])
+
+
+def test_a_secret_is_masked_wherever_a_block_ends_and_a_line_without_end_takes_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A progress bar ends no line for days."""
+    text = b"1%\rab-secret-1 2%\rab-secret-12ab-secret-1\xffab-secret-\n"
+    expected = b"1%\r[MASKED] 2%\r[MASKED][MASKED]\xffab-secret-\n"
+    for size in range(1, len(text) + 2):
+        monkeypatch.setattr("swath.job.artifacts._BLOCK", size)
+        (tmp_path / "a.log").write_bytes(text)
+        mask(tmp_path, ["ab-secret-1", "ab-secret-12"])
+        assert (tmp_path / "a.log").read_bytes() == expected
+    monkeypatch.setattr("swath.job.artifacts._BLOCK", 2**16)
+    with (tmp_path / "a.log").open("wb") as file:
+        file.truncate(2**26)
+    tracemalloc.start()
+    mask(tmp_path, ["ab-secret-1"])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "a.log").stat().st_size == 2**26
+    assert most < 2**20
 
 
 def test_short_logs_stay_as_they_are(tmp_path: Path) -> None:

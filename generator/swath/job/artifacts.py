@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swath.model.units import Size
 
@@ -77,8 +77,29 @@ def mask(folder: Path, secrets: Collection[str]) -> None:
     for path in sorted(folder.glob("*")):
         masked = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with path.open("rb") as source, masked.open("wb") as target:
-            target.writelines(pattern.sub(_MASKED, line) for line in source)
+            target.writelines(_masked(source, pattern, len(words[0])))
         masked.replace(path)
+
+
+def _masked(source: BinaryIO, pattern: re.Pattern[bytes], longest: int) -> Iterator[bytes]:
+    """The file's bytes, masked, block by block: a progress bar writes a log of gigabytes that has but one line.
+
+    Args:
+        longest: bytes of the longest match: so many before the end of a block may be half of one.
+    """
+    data = b""
+    while block := source.read(_BLOCK):
+        data += block
+        whole, done = len(data) - longest + 1, 0
+        for match in pattern.finditer(data):
+            if match.start() >= whole:
+                break
+            yield data[done : match.start()] + _MASKED
+            done = match.end()
+        end = max(whole, done)
+        yield data[done:end]
+        data = data[end:]
+    yield pattern.sub(_MASKED, data)
 
 
 def shorten_logs(folder: Path, most: int = _MOST_LOGS, most_of_one: int = _MOST_OF_A_LOG) -> None:
