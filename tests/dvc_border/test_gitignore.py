@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -116,6 +117,23 @@ def test_without_git_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
     assert write_ignore_lines(Repository(tmp_path), ["out"]) == []
     assert not (tmp_path / ".gitignore").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="SKIPPED LOUDLY: only root can give a repository to another user")
+def test_where_git_refuses_the_repository_of_another_user_the_same_is_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = make_repository(tmp_path / "repo", {"tracked": "x", ".gitignore": "/ignored\n"})
+    subprocess.run(["git", "add", "-f", "tracked"], cwd=made.root, check=True)
+    for path in (made.root, *made.root.rglob("*")):
+        os.lchown(path, 1234, 1234)
+    refused = subprocess.run(["git", "status"], cwd=made.root, capture_output=True, text=True, check=False)
+    assert "dubious ownership" in refused.stderr
+    repository = Repository(made.root)
+    with pytest.raises(UserError, match="the output tracked is tracked by Git"):
+        write_ignore_lines(repository, ["tracked"])
+    assert write_ignore_lines(repository, ["ignored"]) == []
 
 
 def test_only_cached_outputs_inside_are_ignored() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # As scmrepo (pathspec) escapes; and the spaces at the end, which Git drops otherwise.
 _SPECIAL = re.compile(r"([\\!*?#\[\]]| (?= *$))")
 
+_ANSWERED = (0, 1)  # 1: `check-ignore` has no name to say
 _LITERAL = ":(literal)"
 
 
@@ -142,12 +143,17 @@ def _git_names(repository: Repository, arguments: list[str], paths: Sequence[str
 
 
 def _git(repository: Repository, arguments: list[str], data: bytes) -> set[str]:
+    """What a git command names; where Git is not there, or refuses the repository of another user, what we read."""
     try:
         result = call_git(repository.root, *arguments, stdin=data)
     except NoGitError:
-        if arguments[0] != "ls-files":
-            return ignored_names(repository, data)
-        return tracked_names(
-            repository, [word.removeprefix(_LITERAL) for word in arguments if word.startswith(_LITERAL)]
-        )
+        return _without_git(repository, arguments, data)
+    if result.returncode not in _ANSWERED:
+        return _without_git(repository, arguments, data)
     return set(names_in(result.stdout))
+
+
+def _without_git(repository: Repository, arguments: list[str], data: bytes) -> set[str]:
+    if arguments[0] != "ls-files":
+        return ignored_names(repository, data)
+    return tracked_names(repository, [word.removeprefix(_LITERAL) for word in arguments if word.startswith(_LITERAL)])
