@@ -145,6 +145,10 @@ BAD: dict[str, tuple[str, str]] = {
         ("stages:\n  a: {cmd: x, wdir: ../.., outs: [o]}\n"),
         ("dvc.yaml:2: stages.a: stage a: its wdir ../.. is outside the repository\n  use a folder inside"),
     ),
+    "wdir absolute and out": (
+        ("stages:\n  a: {cmd: x, wdir: /far/away, outs: [o]}\n"),
+        ("dvc.yaml:2: stages.a: stage a: its wdir /far/away is outside the repository\n  use a folder inside"),
+    ),
     "out is dvc.yaml": (
         ("stages:\n  a: {cmd: x, outs: [dvc.yaml]}\n"),
         (

@@ -89,6 +89,15 @@ def test_dots_are_taken_out_of_paths_and_kept_in_texts(tmp_path: Path, monkeypat
     ]
 
 
+def test_an_absolute_wdir_inside_is_one_from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"stages:\n  a: {{cmd: x, wdir: {tmp_path}/w, outs: [o]}}\n  b: {{cmd: y, deps: [w/o]}}\n"
+    graph = _stages(tmp_path, text, monkeypatch).graph
+
+    assert graph.stages["a"].wdir == "w"
+    assert [(out.path, out.text) for out in graph.stages["a"].outs] == [("w/o", "o")]
+    assert list(graph.upstream["b"]) == ["a"]
+
+
 def test_names_from_a_list_that_is_made_by_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = """\
 vars: [list.yaml]

@@ -247,7 +247,7 @@ class _StageBuilder:
     """Makes the stages of one file."""
 
     def __init__(self, repository: Repository, file: str, document: Document) -> None:
-        self._root = str(repository.root)
+        self._root, self._home = str(repository.root), str(repository.home)
         self._file = file
         self._folder = posixpath.dirname(file)
         self._document = document
@@ -263,8 +263,8 @@ class _StageBuilder:
         if key == f"{group}@":
             hint = "DVC cannot find a stage that is called so: give the item a text"
             raise UserError(f"stage {key}: an item of its foreach is empty", place=place, hint=hint)
-        wdir = posixpath.normpath(posixpath.join(self._folder, str(definition.get("wdir") or ".")))
-        if wdir == ".." or wdir.startswith("../"):
+        wdir = self._wdir(str(definition.get("wdir") or "."))
+        if wdir == ".." or wdir.startswith(("../", "/")):
             raise UserError(
                 f"stage {key}: its wdir {wdir} is outside the repository", place=place, hint="use a folder inside"
             )
@@ -324,6 +324,14 @@ class _StageBuilder:
                     push=bool(flags.get("push", True)),
                     remote=flags.get("remote"),
                 )
+
+    def _wdir(self, text: str) -> str:
+        """From the root; an absolute one may name the user's checkout when this is an export of a revision."""
+        path = posixpath.normpath(posixpath.join(self._folder, text))
+        if not os.path.isabs(path):
+            return path
+        found = [os.path.relpath(path, root) for root in (self._root, self._home)]
+        return next((inside for inside in found if not inside.startswith("..")), path)
 
     def _path(self, text: str, wdir: str) -> str:
         """From the root; what lies outside stays as it is."""
