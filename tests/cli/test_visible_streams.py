@@ -141,4 +141,11 @@ def test_a_message_that_nobody_can_write_leaves_the_exit_code(tmp_path: Path) ->
     bench = make_repository(tmp_path, {"dvc.yaml": {"stages": {"a": {"cmd": "true", "deps": ["in"]}}}})
     with open("/dev/full", "w") as full:
         result = subprocess.run([f"{BIN}/swath", "run"], cwd=bench.root, check=False, stderr=full, timeout=60)
-    assert result.returncode == 75
+        assert result.returncode == 75
+        program = (
+            "import sys; from swath.cli import exec; from swath.errors import PassingFaultError\n"
+            "def execute(*_): raise PassingFaultError('gone')\n"
+            "exec.execute = execute; sys.exit(exec.main(['x']))"
+        )
+        result = subprocess.run([sys.executable, "-c", program], cwd=bench.root, check=False, stderr=full, timeout=60)
+        assert result.returncode == 75

@@ -6,6 +6,7 @@ counts). The service's own output passes through; ours is one line on stderr whe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -66,15 +67,20 @@ def _main(words: Sequence[str]) -> int:
             return EXIT_OK
         execute(words, dict(os.environ), working_folder(), stop)
     except SwathError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+        return _told(f"{error}\n", error.exit_code)
     except OSError as error:
         fault = fault_of_system(error) or UserError(str(error))
-        sys.stderr.write(f"swath exec: {fault}\n")
-        return fault.exit_code
+        return _told(f"swath exec: {fault}\n", fault.exit_code)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever comes here is a bug
         return _report_bug(error)
     return EXIT_OK
+
+
+def _told(message: str, code: int) -> int:
+    """The exit code, which tells also where nobody can read the message, or no space is left for it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(message)
+    return code
 
 
 def execute(words: Sequence[str], environment: Mapping[str, str], cwd: Path, stop: threading.Event) -> None:
