@@ -106,6 +106,19 @@ def test_a_malformed_override_is_named(tmp_path: Path, override: str, message: s
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("override", "file"),
+    [("lr=range(1,3)", "params.yaml"), ("p.toml:x=null", "p.toml"), ("p.json:x=range(1,3)", "p.json")],
+)
+def test_a_value_that_a_file_cannot_hold_is_named(tmp_path: Path, override: str, file: str) -> None:
+    """None in TOML; a sweep, which only a queue of experiments can take."""
+    repository = make_repository(tmp_path, FILES)
+    with pytest.raises(UserError, match=rf"-S .*: {file} cannot hold this value: "):
+        apply_overrides(repository, [override])
+
+    assert {name: (tmp_path / name).read_text() for name in FILES} == FILES
+
+
 @pytest.mark.parametrize(("override", "key"), [("no=1", "no"), ("deep.no=1", "deep.no")])
 def test_an_unknown_key_is_named(tmp_path: Path, override: str, key: str) -> None:
     with pytest.raises(UserError) as caught:

@@ -71,15 +71,22 @@ def _params_file(repository: Repository, file: str) -> Path:
 
 
 def _apply(path: Path, file: str, assignments: list[str]) -> None:
+    from dvc.exceptions import DvcException
     from dvc.utils.hydra import apply_overrides as apply_to_file
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from ruamel.yaml.error import YAMLError
 
     with translated(hint="write it as -S KEY=VALUE or -S FILE:KEY=VALUE, with a key that the file has"):
         try:
             apply_to_file(path, assignments)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(f"-S {' '.join(assignments)}: {error}", hint="see the keys in " + file) from error
+        except DvcException:  # one of them is a ValueError
+            raise
+        except (YAMLError, TypeError, ValueError) as error:  # of the libraries that write YAML, TOML and JSON
+            message = f"-S {' '.join(assignments)}: {file} cannot hold this value: {error}"
+            raise UserError(message, hint="set one value of text, a number, true, false, or lists of them") from error
 
 
 def _put_back(path: Path, data: bytes, modified_ns: int) -> None:
