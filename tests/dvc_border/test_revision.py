@@ -33,6 +33,18 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
+@pytest.mark.parametrize("setting", ["[core]\n\texcludesFile = ~nobody-here/x\n", "[core\n"])
+def test_what_git_refuses_is_no_unknown_revision(repository: Repository, setting: str) -> None:
+    with (repository.root / ".git/config").open("a") as file:
+        file.write(setting)
+
+    with (
+        pytest.raises(UserError, match=r"git rev-parse failed: fatal: (failed to expand user dir|bad config line)"),
+        exported_revision(repository, "HEAD"),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(("rev", "text"), [("HEAD", "new"), ("HEAD~1", "old"), ("main", "new"), ("main^", "old")])
 def test_the_files_are_the_revisions(repository: Repository, rev: str, text: str) -> None:
     with exported_revision(repository, rev) as exported:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from swath.dvc_border.repository import Repository
 from swath.dvc_border.without_git import head_commit
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from swath.model.content import Content
     from swath.model.graph import StageGraph
     from swath.model.stage import Dependency, Output, Stage
+
+# Git refuses to look: another owner's repository, broken settings.
+_REFUSED: Final = re.compile("fatal: (?!not a git repository)")
 
 
 @contextmanager
@@ -67,9 +71,11 @@ def commit_id(repository: Repository, rev: str = "HEAD") -> str:
 
 def _git(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
     result = call_git(folder, *arguments, environ=environ)
-    if result.returncode and arguments[0] != "rev-parse":
-        said = result.stderr.decode(errors="replace").strip()
-        raise UserError(f"git {arguments[0]} failed: {said}", hint="see whether the repository is whole: git fsck")
+    said = result.stderr.decode(errors="replace").strip()
+    is_unknown = arguments[0] == "rev-parse" and not _REFUSED.match(said)  # with --quiet it says nothing about that
+    if result.returncode and not is_unknown:
+        hint = "see: git status" if arguments[0] == "rev-parse" else "see whether the repository is whole: git fsck"
+        raise UserError(f"git {arguments[0]} failed: {said}", hint=hint)
     return os.fsdecode(result.stdout).strip()
 
 
