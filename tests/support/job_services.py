@@ -27,7 +27,7 @@ env > {folder}/learn.env
 echo epoch >> "$SWATH_SCRATCH/epochs"
 cp "$SWATH_SCRATCH/epochs" {folder}/epochs
 echo learning at $rate
-if [ -e {folder}/slow ]; then touch {folder}/started; sleep 60; fi
+if [ -e {folder}/slow ]; then touch {folder}/started; sleep 60 || exit; fi
 if [ -e {folder}/fail ]; then exit 3; fi
 cat "$tiles"/* > "$out"; echo "$rate" >> "$out"
 """
