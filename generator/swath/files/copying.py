@@ -44,11 +44,7 @@ def copy_file(source: str, target: str, stop: Stop | None = None, *, follow: boo
     """
     reading = regular(os.open(source, _READ), source) if follow else open_file(source)
     try:
-        writing = os.open(target, _WRITE, 0o666)
-        try:
-            copy_bytes(reading, writing, stop)
-        finally:
-            os.close(writing)
+        _copy_into(reading, target, stop)
     except OSError as error:
         error.filename = error.filename or (target if error.errno in NO_SPACE else source)
         raise
@@ -92,14 +88,18 @@ def _copy_folder(source: str, target: str, stop: Stop | None, dir_fd: int | None
 def _copy_whole_file(source: str, target: str, stop: Stop | None, dir_fd: int | None) -> None:
     reading = open_file(source, dir_fd)
     try:
-        writing = os.open(target, _WRITE, 0o666)
-        try:
-            copy_bytes(reading, writing, stop)
-        finally:
-            os.close(writing)
+        _copy_into(reading, target, stop)
         _copy_marks(reading, target)
     finally:
         os.close(reading)
+
+
+def _copy_into(reading: int, target: str, stop: Stop | None) -> None:
+    writing = os.open(target, _WRITE, 0o666)
+    try:
+        copy_bytes(reading, writing, stop)
+    finally:
+        os.close(writing)
 
 
 def _copy_marks(opened: int, target: str) -> None:
